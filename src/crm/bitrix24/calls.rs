@@ -150,11 +150,7 @@ fn made_card_fields(kind: CardKind) -> &'static [&'static str] {
 }
 
 /// The same for an originator that may not stand in a batch.
-pub fn made_by_odd_originator(
-    made: Made,
-    originator: &str,
-    origin: &str,
-) -> (&'static str, Value) {
+pub fn made_by_odd_originator(made: Made, originator: &str, origin: &str) -> (&'static str, Value) {
     match made {
         Made::Card(kind) => (
             "crm.item.list",
@@ -200,10 +196,7 @@ pub fn make_card(draft: &CardDraft, originator: &str, cloud: bool) -> (&'static 
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
     put("assignedById", draft.responsible.into());
     put("sourceId", draft.source.as_str().into());
-    put(
-        "sourceDescription",
-        line(&draft.source_description, limits::SOURCE_DESCRIPTION).into(),
-    );
+    put("sourceDescription", line(&draft.source_description, limits::SOURCE_DESCRIPTION).into());
     put("originatorId", originator.into());
     put("originId", draft.origin.0.as_str().into());
 
@@ -320,13 +313,11 @@ fn bracketed(message_id: &str) -> String {
     format!("<{}>", limits::cut(bare, 250))
 }
 
-/// ISO 8601 with offset. Years that MySQL cannot hold become the nearest that it can.
+/// ISO 8601 with offset. Before 1970 and beyond what can be written: the nearest that can.
 fn iso_time(unix_seconds: i64) -> String {
-    const YEAR_9999: i64 = 253_402_300_799;
-    match jiff::Timestamp::from_second(unix_seconds.clamp(0, YEAR_9999)) {
-        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
-        Err(_) => "1970-01-01T00:00:00+00:00".to_owned(),
-    }
+    let last = jiff::Timestamp::MAX;
+    let time = jiff::Timestamp::from_second(unix_seconds.clamp(0, last.as_second()));
+    time.unwrap_or(last).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
 /// Puts text, files and completion into an activity, in one call: a second call with files might replace those
@@ -443,7 +434,8 @@ mod tests {
     #[test]
     fn cards_fit_into_their_columns() {
         let long = format!("{}@cliente.es", "a".repeat(250));
-        let fields = |draft: &CardDraft, cloud| make_card(draft, "mailcrm", cloud).1["fields"].clone();
+        let fields =
+            |draft: &CardDraft, cloud| make_card(draft, "mailcrm", cloud).1["fields"].clone();
 
         let fat = CardDraft {
             title: "t".repeat(300),
@@ -504,7 +496,7 @@ mod tests {
             (0,                 "1970-01-01T00:00:00+00:00"),
             (1_741_075_920,     "2025-03-04T08:12:00+00:00"),
             (-86_400,           "1970-01-01T00:00:00+00:00"),
-            (i64::MAX,          "9999-12-31T23:59:59+00:00"),
+            (i64::MAX,          "9999-12-30T22:00:00+00:00"),
             (i64::MIN,          "1970-01-01T00:00:00+00:00"),
         ];
         for (seconds, expected) in cases {

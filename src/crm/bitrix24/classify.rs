@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_error_code_of_the_reference_has_its_fate() {
-        use Effect::{WritesToCard, Writes};
+        use Effect::{Writes, WritesToCard};
         use Fate::{Blocked, CardGone, Refused};
         #[rustfmt::skip]
         let cases: &[(&str, u16, &str, Effect, Fate)] = &[

@@ -25,8 +25,21 @@ pub fn only_asks(method: &str) -> bool {
     }
     matches!(
         method.rsplit('.').next().unwrap_or_default(),
-        "list" | "get" | "fields" | "findbycomm" | "current" | "search" | "profile" | "scope"
-            | "methods" | "admin" | "access" | "info" | "senders" | "thread" | "ownertype"
+        "list"
+            | "get"
+            | "fields"
+            | "findbycomm"
+            | "current"
+            | "search"
+            | "profile"
+            | "scope"
+            | "methods"
+            | "admin"
+            | "access"
+            | "info"
+            | "senders"
+            | "thread"
+            | "ownertype"
     )
 }
 
@@ -79,7 +92,8 @@ fn batch(body: &Value) -> Result<(), &'static str> {
 /// Everything not known to be harmless counts as harmful: keys in other cases, keys given twice in different
 /// cases, numbers as texts, missing values.
 fn may_send(body: &Value) -> bool {
-    let Some(fields) = body.as_object().and_then(|body| one(body, "fields")).and_then(Value::as_object)
+    let Some(fields) =
+        body.as_object().and_then(|body| one(body, "fields")).and_then(Value::as_object)
     else {
         return true;
     };
@@ -103,7 +117,9 @@ fn same_key<'a>(
     map: &'a serde_json::Map<String, Value>,
     key: &'a str,
 ) -> impl Iterator<Item = &'a Value> {
-    map.iter().filter(move |(name, _)| name.trim().eq_ignore_ascii_case(key)).map(|(_, value)| value)
+    map.iter()
+        .filter(move |(name, _)| name.trim().eq_ignore_ascii_case(key))
+        .map(|(_, value)| value)
 }
 
 /// A whole number other than `harmful`, plainly written: PHP would read `"4abc"` as 4 and `true` as 1.
@@ -111,7 +127,9 @@ fn is_other_number(value: &Value, harmful: u64) -> bool {
     let number = match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
     };
     number.is_some_and(|number| number != harmful)
 }
@@ -185,7 +203,12 @@ mod tests {
 
     #[test]
     fn the_crms_own_mail_is_never_sent() {
-        for method in ["mail.message.send", "mail.message.reply", "Mail.Message.Forward", "mail.message.send.json"] {
+        for method in [
+            "mail.message.send",
+            "mail.message.reply",
+            "Mail.Message.Forward",
+            "mail.message.send.json",
+        ] {
             assert!(!leaves(method, &json!({})), "{method}");
         }
         assert!(leaves("mail.mailbox.list", &json!({})));
@@ -194,17 +217,27 @@ mod tests {
 
     #[test]
     fn a_method_is_a_bare_name() {
-        for method in ["", "crm.activity.add?fields[TYPE_ID]=4", "../crm", "a b", "x/crm.activity.add"] {
+        for method in
+            ["", "crm.activity.add?fields[TYPE_ID]=4", "../crm", "a b", "x/crm.activity.add"]
+        {
             assert!(!leaves(method, &json!({})), "{method}");
         }
     }
 
     #[test]
     fn methods_that_only_ask_are_known() {
-        for method in ["crm.item.list", "user.get", "profile", "scope", "method.get", "crm.settings.mode.get"] {
+        for method in
+            ["crm.item.list", "user.get", "profile", "scope", "method.get", "crm.settings.mode.get"]
+        {
             assert!(only_asks(method), "{method}");
         }
-        for method in ["crm.item.add", "crm.activity.update", "event.offline.get", "batch", "crm.activity.binding.move"] {
+        for method in [
+            "crm.item.add",
+            "crm.activity.update",
+            "event.offline.get",
+            "batch",
+            "crm.activity.binding.move",
+        ] {
             assert!(!only_asks(method), "{method}");
         }
     }

@@ -12,7 +12,7 @@ use reqwest::{Client, Response, StatusCode, header};
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::crm::{Fate, Failure};
+use crate::crm::{Failure, Fate};
 
 use super::answers;
 use super::bucket::Bucket;
@@ -119,11 +119,8 @@ impl Wire {
         let pause = self.bucket.paused(method);
         let pause = pause.or_else(|| inside.iter().find_map(|one| self.bucket.paused(one)));
         if let Some(retry_after) = pause {
-            let fate = Fate::Deferred {
-                retry_after: Some(retry_after),
-                ambiguous: false,
-                suspect: false,
-            };
+            let fate =
+                Fate::Deferred { retry_after: Some(retry_after), ambiguous: false, suspect: false };
             let why = "the method is still over its operating time";
             return Err(self.plain_failure(method, "OPERATION_TIME_LIMIT", why, fate));
         }
@@ -346,9 +343,7 @@ fn webhook(address: &str) -> Result<(Url, String), Error> {
     let parts: Vec<&str> = path.rsplit('/').take(3).collect();
     let key = match parts.as_slice() {
         [secret, id, "rest"]
-            if !secret.is_empty()
-                && !id.is_empty()
-                && id.bytes().all(|b| b.is_ascii_digit()) =>
+            if !secret.is_empty() && !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) =>
         {
             format!("{id}/{secret}")
         }
@@ -473,7 +468,8 @@ mod tests {
 
     #[test]
     fn a_page_is_told_in_its_words() {
-        let page = "<html>\r\n<head><title>502 Bad Gateway</title></head><body><hr><center>nginx</center>";
+        let page =
+            "<html>\r\n<head><title>502 Bad Gateway</title></head><body><hr><center>nginx</center>";
         assert_eq!(words_of_page(page), "502 Bad Gateway nginx");
     }
 }

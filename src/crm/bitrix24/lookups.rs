@@ -13,8 +13,7 @@ use super::batch::{self, Answer, Command, PlainAddress, Word};
 use super::classify::{self, Effect};
 use super::{Portal, calls, http};
 
-const KINDS: [CardKind; 4] =
-    [CardKind::Lead, CardKind::Deal, CardKind::Contact, CardKind::Company];
+const KINDS: [CardKind; 4] = [CardKind::Lead, CardKind::Deal, CardKind::Contact, CardKind::Company];
 
 /// What one look-up of many was answered.
 type Looked = Result<Value, Failure>;
@@ -272,8 +271,7 @@ pub async fn cards(portal: &Portal, cards: &[CardRef]) -> Result<Vec<CardNow>, F
     for (lead, looked) in leads.into_iter().zip(ask(portal, &commands).await?) {
         let all = rows(portal, &looked?, CardKind::Deal)?;
         let many = all.len() >= calls::PAGE;
-        let deals: Vec<CardRow> =
-            all.into_iter().filter(|row| row.lead == Some(lead.id)).collect();
+        let deals: Vec<CardRow> = all.into_iter().filter(|row| row.lead == Some(lead.id)).collect();
         if deals.is_empty() && many {
             return Err(filter_ignored(portal, "crm.item.list"));
         }
@@ -397,9 +395,8 @@ fn made_card(
     result: &Value,
 ) -> Result<Option<Found>, Failure> {
     let all = rows(portal, result, kind)?;
-    let ours = |row: &&CardRow| {
-        is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref())
-    };
+    let ours =
+        |row: &&CardRow| is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref());
     match all.iter().filter(ours).min_by_key(|row| row.card.id) {
         Some(row) => Ok(Some(Found {
             id: row.card.id,
@@ -421,9 +418,8 @@ fn made_activity(
 ) -> Result<Option<Found>, Failure> {
     let method = "crm.activity.list";
     let all = portal.understood(method, Effect::Reads, answers::activity_rows(result))?;
-    let ours = |row: &&ActivityRow| {
-        is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref())
-    };
+    let ours =
+        |row: &&ActivityRow| is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref());
     match all.iter().filter(ours).min_by_key(|row| row.id) {
         Some(row) => Ok(Some(Found {
             id: row.id,

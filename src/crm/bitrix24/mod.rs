@@ -10,9 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::card::{CardNow, CardRef, Employee, Known};
-use crate::crm::{
-    ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Found, Made, OriginId,
-};
+use crate::crm::{ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Found, Made, OriginId};
 
 mod answers;
 mod batch;
@@ -181,8 +179,7 @@ impl Crm for Portal {
     }
 
     async fn make_card(&self, draft: &CardDraft) -> Result<u64, Failure> {
-        let effect =
-            if draft.client.is_some() { Effect::WritesToCard } else { Effect::Writes };
+        let effect = if draft.client.is_some() { Effect::WritesToCard } else { Effect::Writes };
         let call = calls::make_card(draft, &self.originator, self.cloud);
         let method = call.0;
         let result = self.call(call, effect).await?;
