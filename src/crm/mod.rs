@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::card::{CardKind, CardNow, CardRef, Employee, Known};
 use crate::rules::Direction;
 
+pub mod bitrix24;
+
 /// Hex SHA-256 of kind and identity: the same in every ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OriginId(pub String);
