@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::check::{Section, Sections};
 use super::layers::Surroundings;
 use super::mistake::{HIDDEN, Mistake};
 use super::secret::{self, Secret};
+use super::section::{Section, Sections};
 use super::{Crm, CrmKind, Daemon, Edition, EmployeeWebhook, Http, Ledger};
 use super::{defaults as d, number};
 

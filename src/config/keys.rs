@@ -283,7 +283,7 @@ pub fn nearest(prefix: &str, name: &str, admit: impl Fn(&str) -> bool) -> Option
     let neighbours: Vec<&String> = all.iter().filter(|path| parent(path) == prefix).collect();
     let name = name.to_lowercase();
     let slips = |path: &&&String| strsim::osa_distance(&name, last(path));
-    let tolerated = (name.chars().count() / 3).max(1);
+    let tolerated = (name.chars().count() / 4).max(1);
     if let Some(path) = neighbours.iter().min_by_key(slips).filter(|path| slips(path) <= tolerated)
     {
         return Some(Nearest { path: (**path).clone(), meant: true });
@@ -292,7 +292,8 @@ pub fn nearest(prefix: &str, name: &str, admit: impl Fn(&str) -> bool) -> Option
     let shared = |path: &str| {
         path.split('.').zip(prefix.split('.')).take_while(|(one, other)| one == other).count()
     };
-    if let Some(path) = all.iter().filter(|path| last(path) == name).max_by_key(|path| shared(path))
+    if let Some(path) =
+        all.iter().rev().filter(|path| last(path) == name).max_by_key(|path| shared(path))
     {
         return Some(Nearest { path: path.clone(), meant: true });
     }

@@ -1,13 +1,16 @@
 //! Where values come from: the file, `mailboxes.d` beside it, the environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ::config::{FileFormat, Format, Map, Value};
+use ::config::{FileFormat, Format};
 
-use super::check::{self, Section, Sections};
+use super::check;
 use super::defaults;
 use super::keys::{self, Named};
 use super::mistake::{HIDDEN, Mistake, shown};
+use super::section::{Section, Sections};
+use super::value::{self, Raw};
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "MAILCRM__";
@@ -119,7 +122,7 @@ fn variable(
         && settable(path)
     {
         sections.has_crm |= path.starts_with("crm.");
-        match check::check_text(key, text) {
+        match value::check_text(key, text) {
             Ok(value) => sections.root.put(&file, key, value),
             Err(wrong) => mistakes.push(mistake(wrong.value, wrong.reason, wrong.mend)),
         }
@@ -140,7 +143,7 @@ fn variable(
 }
 
 /// A file's values; a mistake and `None` if it cannot be read or is no TOML.
-fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Map<String, Value>> {
+fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<BTreeMap<String, Raw>> {
     let mut mistake = |key: String, value: String, reason: String, mend: &str| {
         let file = path.display().to_string();
         mistakes.push(Mistake { file, key, value, reason, mend: mend.to_owned() });
@@ -154,7 +157,7 @@ fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Map<String, Val
         }
     };
     match FileFormat::Toml.parse(None, &text) {
-        Ok(table) => Some(table),
+        Ok(table) => Some(table.into_iter().map(|(name, value)| (name, value.into())).collect()),
         Err(error) => {
             let (place, reason) = explain_syntax(&error.to_string());
             mistake(
@@ -179,7 +182,6 @@ fn explain_syntax(error: &str) -> (String, String) {
         return (String::new(), "a number is too large for any key".to_owned());
     };
     let reason = lines.next_back().unwrap_or("no TOML");
-    // A reason that quotes is cut before the quotation.
     (place.to_owned(), reason.to_owned())
 }
 

@@ -11,9 +11,12 @@ pub mod defaults;
 mod global;
 mod keys;
 mod layers;
+mod login;
 mod mailbox;
 mod mistake;
 mod secret;
+mod section;
+mod value;
 
 pub use mistake::Mistake;
 pub use secret::{Oauth2, Secret, SecretError, SecretSource};
