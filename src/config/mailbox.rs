@@ -83,25 +83,26 @@ fn address_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     normalise(text).ok_or(("not a mail address", "write it as name@domain, without a display name"))
 }
 
-/// SWAP when `message::address` is there: `use crate::message::address::normalise;`
+/// SWAP when `message::address` is merged: `use crate::message::address::normalise;`
 fn normalise(raw: &str) -> Option<String> {
-    let raw = raw.trim();
-    let (local, domain) = raw.rsplit_once('@')?;
+    let (local, domain) = raw.trim().rsplit_once('@')?;
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>,;@\"".contains(c);
-    if local.is_empty() || domain.is_empty() || raw.replacen('@', "", 1).contains(odd) {
-        return None;
-    }
-    Some(raw.to_lowercase())
+    let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
+    let plain = !local.is_empty() && !domain.is_empty() && !local.contains(odd);
+    plain.then(|| format!("{}@{domain}", local.to_lowercase()))
 }
 
 /// A domain in the form that the domains of normalised addresses have.
 fn domain_of(text: &str) -> Result<String, (&'static str, &'static str)> {
-    const NONE: (&str, &str) = ("not a domain", "write it as example.com");
-    let domain = text.trim().trim_start_matches('@').trim_end_matches('.');
-    if domain.contains(['@', '*', '/', ' ']) || domain.is_empty() {
-        return Err(NONE);
+    let domain = text.trim().trim_start_matches('@');
+    // Through the one function that knows the normal form, with a local part that it leaves alone.
+    let whole = Some(domain)
+        .filter(|domain| !domain.contains(['@', '*', '/', ' ']))
+        .and_then(|domain| normalise(&format!("x@{domain}")));
+    match whole.as_deref().and_then(|address| address.strip_prefix("x@")) {
+        Some(domain) => Ok(domain.to_owned()),
+        None => Err(("not a domain", "write it as example.com")),
     }
-    idna::domain_to_ascii(domain).map_err(|_| NONE)
 }
 
 /// What `folders.sync` may name beside folders: the attributes of RFC 6154, and `\Inbox`.

@@ -160,7 +160,7 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         (
             "a quoted name with a dot",
             "[mailbox.crm]\n\"crm.enabled\" = true",
-            "mailbox[sales].crm.crm.enabled: true: unknown key; the nearest is \
+            "mailbox[sales].crm.crm.enabled: ***: unknown key; the nearest is \
              mailbox[sales].crm.enabled",
         ),
         (
