@@ -3,6 +3,7 @@
 //! The modules in the order in which data passes them.
 
 pub mod card;
+pub mod config;
 pub mod crm;
 pub mod message;
 pub mod rules;
