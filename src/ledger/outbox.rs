@@ -316,6 +316,16 @@ impl Ledger {
         .await
     }
 
+    /// Lets an entry wait for another one, which is no attempt of its own.
+    pub async fn postpone(&self, entry: i64, next_attempt_at: i64) -> Result<(), Error> {
+        self.write("let an entry wait", move |tx| {
+            tx.prepare_cached("UPDATE entry SET next_attempt_at = ?2 WHERE id = ?1")?
+                .execute(params![entry, next_attempt_at])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Forgets where an entry was to go, because its card is gone; it is placed anew once.
     pub async fn place_anew(&self, entry: i64, fact: String, attempt: Option<Attempt>) -> Result<(), Error> {
         self.write("place an entry anew", move |tx| {
@@ -325,6 +335,11 @@ impl Ledger {
                 "SELECT message FROM entry WHERE id = ?1",
                 params![entry],
                 |row| row.get("message"),
+            )?;
+            // What was made for the old place is gone with it; a new card gets a new call.
+            tx.execute(
+                "DELETE FROM made WHERE entry = ?1 AND kind IN ('lead', 'contact', 'deal')",
+                params![entry],
             )?;
             add_evidence(tx, message, &[Evidence::new("card-gone", fact)])?;
             if let Some(attempt) = attempt {
