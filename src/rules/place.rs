@@ -1,0 +1,1 @@
+pub use super::turn::{Turn, next_responsible};
