@@ -155,7 +155,7 @@ pub fn advance(cursor: u32, up_to: u32, listed: &[u32], recorded: &BTreeSet<u32>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity)]
 
     use proptest::prelude::*;
 

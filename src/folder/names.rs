@@ -243,7 +243,7 @@ const GMAIL_ALL: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity)]
 
     use std::collections::HashMap;
 

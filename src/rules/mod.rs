@@ -165,7 +165,7 @@ pub fn class_reason(class: Class) -> Option<Reason> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity)]
 
     use super::*;
 

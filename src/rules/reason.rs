@@ -268,7 +268,7 @@ impl std::fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity)]
 
     use std::collections::HashSet;
 

@@ -51,7 +51,7 @@ pub fn next_responsible(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity)]
 
     use proptest::prelude::*;
 
