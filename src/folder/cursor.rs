@@ -188,6 +188,7 @@ mod tests {
             ("renumbered, history shorter", Some(cursor(100, 0)), 6,       101,      1,    Renumbered { window_start: WEEK }),
             ("renumbered to a lower one",  Some(cursor(100, 0)), 4,        2,        7,    Renumbered { window_start: WEEK }),
             ("server went back",           Some(cursor(100, 0)), 5,        90,       7,    Renumbered { window_start: WEEK }),
+            ("server went back by one",    Some(cursor(100, 0)), 5,        100,      7,    Renumbered { window_start: WEEK }),
             ("server went back to nothing", Some(cursor(100, 0)), 5,       1,        7,    Renumbered { window_start: WEEK }),
             ("no UIDNEXT",                 Some(cursor(100, 0)), 5,        0,        7,    FetchFrom { from: 101 }),
             ("history longer",             Some(cursor(100, 30)), 5,       101,      30,   Widen { window_start: FIRST - 30 * DAY, floor: 30 }),

@@ -121,7 +121,8 @@ impl Admission<'_> {
 
         // Rule 3. Only what the company sent: clients that use Bitrix24 too write with such
         // Message-IDs, and their mail is not ours to leave out.
-        if let (Some(activity), Direction::Outgoing) = (message.crm_activity, self.direction) {
+        let sent_here = self.direction == Direction::Outgoing || self.arrival.role == Role::Sent;
+        if let (Some(activity), true) = (message.crm_activity, sent_here) {
             let fact = format!("sent by the CRM itself as activity {activity}");
             evidence.push(Evidence::new("own-crm-mail", fact));
             return Decision::Skip(Reason::OwnCrmMail);
