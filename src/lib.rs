@@ -5,5 +5,6 @@
 pub mod card;
 pub mod config;
 pub mod crm;
+pub mod folder;
 pub mod message;
 pub mod rules;
