@@ -56,7 +56,27 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
         // a single-byte charset is valid UTF-8 only if it is ASCII.
         return guess(bytes, Some(decoder));
     }
+    if label.contains("2022") {
+        // Joined words say "back to ASCII" and "Japanese" with nothing between, which the
+        // decoder (WHATWG, "ISO-2022-JP decoder") marks as an error.
+        return decoder(&without_idle_escapes(bytes));
+    }
     decoder(bytes)
+}
+
+fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        rest = match rest {
+            [0x1b, b'(', b'B' | b'J', after @ ..] if after.starts_with(b"\x1b") => after,
+            _ => {
+                plain.push(*byte);
+                tail
+            }
+        };
+    }
+    plain
 }
 
 /// Decodes bytes that bear no label, such as raw 8-bit headers. `hint` is the charset that the
@@ -127,17 +147,23 @@ fn guess(bytes: &[u8], declared: Option<fn(&[u8]) -> String>) -> String {
     by_label(guess_single_byte(bytes), bytes)
 }
 
-/// Cyrillic writes nearly every letter in the upper half, Latin one in ten; KOI8-R has the small
-/// letters in 0xC0..0xE0, windows-1251 in 0xE0...
+/// Cyrillic words have their letters in the upper half of the table, Latin words one here and
+/// there; KOI8-R has the small letters in 0xC0..0xE0, windows-1251 in 0xE0...
 fn guess_single_byte(bytes: &[u8]) -> &'static str {
-    let latin = bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let low = bytes.iter().filter(|byte| (0xc0..0xe0).contains(*byte)).count();
-    let high = bytes.iter().filter(|byte| **byte >= 0xe0).count();
-    // Words of upper-half letters only: two neighbours are common in Cyrillic, rare in Latin.
-    let pairs = bytes.windows(2).filter(|pair| pair.iter().all(|byte| *byte >= 0xc0)).count();
-    if pairs * 2 < low + high || (low + high) * 3 < latin {
+    let (mut cyrillic, mut latin) = (0usize, 0usize);
+    for (before, next) in bytes.iter().zip(bytes.iter().skip(1)) {
+        match (*before >= 0xc0, *next >= 0xc0) {
+            (true, true) => cyrillic += 1,
+            (true, false) => latin += usize::from(next.is_ascii_alphabetic()),
+            (false, true) => latin += usize::from(before.is_ascii_alphabetic()),
+            (false, false) => {}
+        }
+    }
+    if cyrillic <= latin {
         return "windows-1252";
     }
+    let low = bytes.iter().filter(|byte| (0xc0..0xe0).contains(*byte)).count();
+    let high = bytes.iter().filter(|byte| **byte >= 0xe0).count();
     if low > high { "koi8-r" } else { "windows-1251" }
 }
 
@@ -187,6 +213,7 @@ mod tests {
             ("labelled latin, is utf-8", "Müller".as_bytes(),      Some("iso-8859-1"),  "Müller"),
             ("labelled utf-8, is latin", b"M\xfcller",             Some("UTF-8"),       "Müller"),
             ("no label, latin",       b"Gr\xfc\xdfe aus M\xfcnchen", None,              "Grüße aus München"),
+            ("no label, one word",    b"Gr\xfc\xdfe",              None,                "Grüße"),
             ("no label, 1251",        b"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0", None,  "Привет, мир"),
             ("no label, koi8-r",      b"\xf0\xd2\xc9\xd7\xc5\xd4, \xcd\xc9\xd2", None,  "Привет, мир"),
             ("koi8-r",                b"\xf0\xd2\xc9\xd7\xc5\xd4", Some("KOI8-R"),      "Привет"),

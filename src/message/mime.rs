@@ -42,7 +42,7 @@ impl<'x> Entity<'x> {
         let encoding = self.headers.ascii("Content-Transfer-Encoding").unwrap_or_default();
         let encoding = encoding.split([';', ' ']).next().unwrap_or_default().trim_matches('"');
         match encoding.to_ascii_lowercase().as_str() {
-            "base64" => Cow::Owned(word::lenient_base64(raw)),
+            "base64" => Cow::Owned(base64(raw)),
             "quoted-printable" => Cow::Owned(quoted_printable(raw)),
             _ => Cow::Borrowed(raw),
         }
@@ -172,6 +172,26 @@ fn boundary_of(entity: &Entity<'_>) -> Option<Vec<u8>> {
     (!boundary.is_empty()).then(|| boundary.as_bytes().to_vec())
 }
 
+/// Base64 up to what is plainly none: mailing lists put their footer behind it as it is.
+fn base64(raw: &[u8]) -> Vec<u8> {
+    if let Some(bytes) = mail_parser::decoders::base64::base64_decode(raw) {
+        return bytes;
+    }
+    let mut at = 0;
+    let mut padded = false;
+    while at < raw.len() {
+        let (line, next) = line_at(raw, at);
+        let line = line.trim_ascii();
+        let text = line.iter().any(|byte| matches!(byte, b' ' | b'\t'));
+        if text || line.starts_with(b"--") || padded && !line.is_empty() {
+            break;
+        }
+        padded = padded || line.ends_with(b"=");
+        at = next;
+    }
+    word::lenient_base64(raw.get(..at).unwrap_or_default())
+}
+
 /// Quoted-printable; what is not valid in it stands for itself.
 fn quoted_printable(raw: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.len());
@@ -256,6 +276,10 @@ mod tests {
              "text/plain=\"a=b\\r\\nc=zz\""),
             ("base64 with dirt", "Content-Transfer-Encoding: BASE64\n\naGVs!bG8\n*=\n",
              "text/plain=\"hello\""),
+            ("base64 with footer", "Content-Transfer-Encoding: base64\n\naGVsbG8=\n_____\nList of users\n",
+             "text/plain=\"hello\""),
+            ("base64 with footer, not padded", "Content-Transfer-Encoding: base64\n\naGVs\n-- \nList\n",
+             "text/plain=\"hel\""),
             ("unknown encoding", "Content-Transfer-Encoding: x-none\n\nhello",
              "text/plain=\"hello\""),
         ];
