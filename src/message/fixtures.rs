@@ -61,6 +61,7 @@ const ROWS: &[Row] = &[
         ("broken-message-id-folded", "Ana Ruiz <ana@customer.example>", "Price list", NOON, "very-long-id-that-was-folded@customer.example", Normal, "hello", &[]),
         ("broken-message-id-without-brackets", "Ana Ruiz <ana@customer.example>", "Price list", NOON, "plain-id@customer.example", Normal, "hello", &[]),
         ("broken-multipart-cut-off", "Ana Ruiz <ana@customer.example>", "Price list", NOON, "cutoff@customer.example", Normal, "The scan is attached.", &["scan.pdf"]),
+        ("broken-multipart-without-boundary", "Ana Ruiz <ana@customer.example>", "Price list", NOON, "nb@customer.example", Normal, "--x\n\nhello\n--x--", &[]),
         ("broken-no-blank-line", " <ana@customer.example>", "No blank line", None, "noblank@customer.example", Normal, "Hello,\nplease send prices.\n\nAna", &[]),
         ("broken-no-from", "", "Who am I?", NOON, "nofrom@customer.example", Normal, "hello", &[]),
         ("broken-no-message-id", "Ana Ruiz <ana@customer.example>", "No id", NOON, "", Normal, "hello, no id", &[]),
