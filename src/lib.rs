@@ -4,5 +4,6 @@
 
 pub mod card;
 pub mod crm;
+pub mod demo;
 pub mod message;
 pub mod rules;

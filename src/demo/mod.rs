@@ -1,0 +1,8 @@
+//! What `mailcrm demo` and the tests run beside the daemon: a private mail server and sample mail.
+
+mod certificate;
+pub mod dovecot;
+mod dovecot_conf;
+mod maildir;
+mod owner;
+pub mod port;
