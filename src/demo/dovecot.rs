@@ -4,14 +4,14 @@
 //! it ends with [`Dovecot::stop`], with the drop of its handle, and with the death of this process
 //! by whatever cause (see `guard.sh`).
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ const PORT_ATTEMPTS: u32 = 20;
 /// What a private Dovecot is to be like.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// User and password. A user's name may hold letters, digits and `._-+@`.
+    /// User and password. A user's name may hold lower-case letters, digits and `._-+@`.
     pub users: Vec<(String, String)>,
     /// Lines added at the end of dovecot.conf, such as `imap_capability = IMAP4rev1`; empty for none.
     pub extra: String,
@@ -129,8 +129,8 @@ impl Dovecot {
         if entries.next().is_some() && !dir.join(dovecot_conf::NAME).exists() {
             return Err(Error::NotOurs { path: dir.display().to_string() });
         }
-        let users = dovecot_conf::passwd_file(&options.users)
-            .map_err(|user| Error::UserName { user })?;
+        let users =
+            dovecot_conf::passwd_file(&options.users).map_err(|user| Error::UserName { user })?;
 
         let short = make_short_folder(&owner).map_err(file("make a folder in /tmp"))?;
         let near = owner.can_reach(&dir).map_err(file("its folder"))?;
@@ -224,14 +224,13 @@ impl Dovecot {
         let before = self.doveadm(&status)?;
         self.kick(user)?;
         let file = |source| Error::File { doing: "renumber a folder", source };
-        let part = if folder.eq_ignore_ascii_case("INBOX") { ".INBOX" } else { folder };
-        let part = format!(".{}", part.trim_start_matches('.').replace('/', "."));
-        // INBOX keeps its control files at the top of their tree, but its index in `.INBOX`.
-        gone_is_fine(std::fs::remove_file(
-            maildir::folder_path(&home.join("control"), folder).join("dovecot-uidlist"),
-        ))
-        .map_err(file)?;
-        gone_is_fine(std::fs::remove_dir_all(home.join("index").join(part))).map_err(file)?;
+        let inbox = folder.eq_ignore_ascii_case("INBOX");
+        let part =
+            format!(".{}", if inbox { "INBOX".to_owned() } else { folder.replace('/', ".") });
+        let uid_list = home.join("control").join(&part).join("dovecot-uidlist");
+        gone_is_fine(std::fs::remove_file(uid_list)).map_err(file)?;
+        // The index knows the former numbers too.
+        gone_is_fine(std::fs::remove_dir_all(home.join("index").join(&part))).map_err(file)?;
         let after = self.doveadm(&status)?;
         if before == after {
             let text = format!("{folder} kept its {}", after.trim());
@@ -241,12 +240,24 @@ impl Dovecot {
     }
 
     /// Puts other users and passwords in the place of the former ones; connections stay open.
+    ///
+    /// Waits up to a second, until Dovecot will go by them.
     pub fn set_users(&mut self, users: &[(&str, &str)]) -> Result<(), Error> {
         let users = Options::for_users(users).users;
-        let text =
-            dovecot_conf::passwd_file(&users).map_err(|user| Error::UserName { user })?;
+        let text = dovecot_conf::passwd_file(&users).map_err(|user| Error::UserName { user })?;
+        // Dovecot looks at the file once in a second of the clock, and knows a changed one by its
+        // size and its second of change (passwd_file_sync in db-passwd-file.c).
+        let file = |source| Error::File { doing: "write its users", source };
+        let path = self.files.join(dovecot_conf::USERS);
+        let before = path.metadata().and_then(|meta| meta.modified()).map_err(file)?;
         self.write_file(dovecot_conf::USERS, &text)?;
+        let written = OpenOptions::new().append(true).open(&path).map_err(file)?;
+        let other_second = SystemTime::now().max(before + Duration::from_secs(1));
+        written.set_modified(other_second).map_err(file)?;
         self.options.users = users;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let rest = Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into());
+        std::thread::sleep(rest + LOOK);
         Ok(())
     }
 
@@ -263,8 +274,20 @@ impl Dovecot {
 
     /// Stops the server and keeps all else, for an outage that ends with [`Dovecot::resume`].
     pub async fn halt(&mut self) -> Result<(), Error> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        self.end(running, |_| tokio::time::sleep(LOOK)).await
+        let Some(Running { mut guard, group }) = self.running.take() else { return Ok(()) };
+        dismiss(&mut guard);
+        let start = Instant::now();
+        loop {
+            let guard_ended = !matches!(guard.try_wait(), Ok(None));
+            let left = processes_of(group);
+            if guard_ended && left == 0 {
+                return Ok(());
+            }
+            if start.elapsed() > STOP_LIMIT {
+                return Err(Error::Stop { left });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Starts the server again on its former ports after [`Dovecot::halt`].
@@ -302,6 +325,10 @@ impl Dovecot {
         for folder in [self.files.join("mail"), self.short.join("run")] {
             self.owner.make_folder(&folder).map_err(file("make its folders"))?;
         }
+        // Dovecot itself would make its base_dir readable for all, with a warning.
+        let readable = Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.short.join("run"), readable)
+            .map_err(file("make its folders"))?;
         self.owner.own_all(&self.files).map_err(file("own its folder"))
     }
 
@@ -310,13 +337,8 @@ impl Dovecot {
         let path = self.files.join(name);
         let draft = self.files.join(format!("{name}.new"));
         let mut open = OpenOptions::new();
-        let mut out = open
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)
-            .map_err(file)?;
+        let mut out =
+            open.write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(file)?;
         out.write_all(text.as_bytes()).map_err(file)?;
         self.owner.own_file(&out).map_err(file)?;
         std::fs::rename(&draft, &path).map_err(file)
@@ -350,10 +372,8 @@ impl Dovecot {
             extra: &self.options.extra,
         });
         self.write_file(dovecot_conf::NAME, &conf).map_err(NotUp::Failed)?;
-        let log = OpenOptions::new()
-            .append(true)
-            .open(self.log_file())
-            .map_err(file("open its log"))?;
+        let log =
+            OpenOptions::new().append(true).open(self.log_file()).map_err(file("open its log"))?;
         let logged = log.metadata().map_err(file("open its log"))?.len();
         let mut guard = self
             .owner
@@ -439,27 +459,6 @@ impl Dovecot {
         }
     }
 
-    /// Ends the guard and with it Dovecot; `pause` waits a moment between two looks.
-    async fn end<F: Future<Output = ()>>(
-        &self,
-        mut running: Running,
-        pause: impl Fn(()) -> F,
-    ) -> Result<(), Error> {
-        dismiss(&mut running.guard);
-        let start = Instant::now();
-        loop {
-            let guard_ended = !matches!(running.guard.try_wait(), Ok(None));
-            let left = processes_of(running.group);
-            if guard_ended && left == 0 {
-                return Ok(());
-            }
-            if start.elapsed() > STOP_LIMIT {
-                return Err(Error::Stop { left });
-            }
-            pause(()).await;
-        }
-    }
-
     fn tidy(&mut self) -> Result<(), Error> {
         if !std::mem::take(&mut self.untidy) {
             return Ok(());
@@ -479,8 +478,9 @@ impl Drop for Dovecot {
             let start = Instant::now();
             let Running { mut guard, group } = running;
             dismiss(&mut guard);
-            let _ = guard.wait();
-            while processes_of(group) > 0 && start.elapsed() < STOP_LIMIT {
+            let at_work =
+                |guard: &mut Child| matches!(guard.try_wait(), Ok(None)) || processes_of(group) > 0;
+            while at_work(&mut guard) && start.elapsed() < STOP_LIMIT {
                 std::thread::sleep(LOOK);
             }
         }
@@ -546,8 +546,7 @@ fn make_short_folder(owner: &Owner) -> io::Result<PathBuf> {
         // Not with make_folder, which would take a folder that somebody else has put there.
         match std::fs::create_dir(&path) {
             Ok(()) => {
-                use std::os::unix::fs::PermissionsExt;
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))?;
+                std::fs::set_permissions(&path, Permissions::from_mode(0o700))?;
                 owner.own(&path)?;
                 return Ok(path);
             }

@@ -152,7 +152,10 @@ mod tests {
     #[test]
     fn passwords_may_hold_anything_and_names_may_not() {
         let user = |name: &str| vec![(name.to_owned(), "a:b\nc".to_owned())];
-        assert_eq!(passwd_file(&user("ana@x.es")), Ok("ana@x.es:{PLAIN.b64}YTpiCmM=::::::\n".into()));
+        assert_eq!(
+            passwd_file(&user("ana@x.es")),
+            Ok("ana@x.es:{PLAIN.b64}YTpiCmM=::::::\n".into())
+        );
         for name in ["", "a:b", "a b", "../a", ".", "Ana", "a/b", "a\n", "ñ"] {
             assert_eq!(passwd_file(&user(name)), Err(name.to_owned()), "{name:?}");
         }

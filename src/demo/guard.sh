@@ -5,13 +5,13 @@ setsid "$1" -F -c "$2" </dev/null &
 group=$!
 word=
 read -r word
-kill -TERM -- "-$group" 2>/dev/null
+kill -s TERM -- "-$group" 2>/dev/null
 # Dovecot waits up to a second for its idle clients; nothing of theirs is worth the wait.
 n=0
-while [ "$n" -lt 10 ] && kill -0 -- "-$group" 2>/dev/null; do
+while [ "$n" -lt 10 ] && kill -s 0 -- "-$group" 2>/dev/null; do
     sleep 0.02
     n=$((n + 1))
 done
-kill -KILL -- "-$group" 2>/dev/null
+kill -s KILL -- "-$group" 2>/dev/null
 wait "$group" 2>/dev/null
 [ "$word" = keep ] || rm -rf -- "$3"

@@ -112,7 +112,8 @@ impl Owner {
 }
 
 fn ask_id(option: &str) -> Result<String, String> {
-    let answer = Command::new("id").arg(option).output().map_err(|e| format!("id {option}: {e}"))?;
+    let answer =
+        Command::new("id").arg(option).output().map_err(|e| format!("id {option}: {e}"))?;
     let name = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
     // Dovecot's configuration takes names only.
     if !answer.status.success() || name.is_empty() {
@@ -123,9 +124,10 @@ fn ask_id(option: &str) -> Result<String, String> {
 
 /// User and group number of a line of passwd(5).
 fn ids_of(passwd: &str, user: &str) -> Option<(u32, u32)> {
-    let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
-        (fields.next() == Some(user)).then_some(fields)
-    })?;
+    let mut fields = passwd
+        .lines()
+        .map(|line| line.split(':'))
+        .find_map(|mut fields| (fields.next() == Some(user)).then_some(fields))?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     Some((uid, gid))
