@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -99,6 +100,75 @@ fn a_former_folder_has_its_mail_again_and_the_ports_survive_a_restart() {
     assert_eq!(validity(&mut client), before);
     drop(server);
     assert!(dir.path().join("mail/sales/Maildir").exists());
+}
+
+#[test]
+fn a_folder_that_the_mail_user_cannot_come_to_gets_its_mail_back_at_the_stop() {
+    // For root: what lies below a folder of root's is out of reach for Dovecot.
+    let private = TempDir::new().unwrap();
+    let dir = private.path().join("demo");
+    for deliveries in 1..=2 {
+        let server = dovecot(&dir, &["sales"]);
+        server.deliver("sales", "INBOX", MAIL).unwrap();
+        let mut client = ImapClient::login(server.imaps_port(), &server.ca_file(), "sales");
+        let status = client.ok("STATUS INBOX (MESSAGES)");
+        assert!(status[0].contains(&format!("MESSAGES {deliveries}")), "{status:?}");
+        block_on(server.stop()).unwrap();
+        assert!(dir.join("mail/sales/Maildir").exists());
+    }
+}
+
+#[test]
+fn a_restart_waits_for_its_port_and_says_when_it_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let mut server = dovecot(dir.path(), &["sales"]);
+    block_on(server.halt()).unwrap();
+    let thief = TcpListener::bind((Ipv4Addr::LOCALHOST, server.imap_port())).unwrap();
+    assert!(matches!(block_on(server.resume()), Err(Error::NoPort)));
+    drop(thief);
+    block_on(server.resume()).unwrap();
+    ImapClient::login(server.imaps_port(), &server.ca_file(), "sales").ok("NOOP");
+}
+
+#[test]
+fn a_configuration_that_dovecot_rejects_is_an_error_with_its_words() {
+    let dir = TempDir::new().unwrap();
+    let options = Options { extra: "no_such_setting = 1".to_owned(), ..Options::default() };
+    let refused = block_on(Dovecot::start(dir.path(), options));
+    let Err(Error::Start { reason }) = refused else { panic!("it started") };
+    assert!(reason.contains("no_such_setting"), "{reason}");
+}
+
+/// Where the next test finds out what its child has started.
+const TOLD: &str = "MAILCRM_TEST_TOLD";
+
+#[test]
+#[ignore = "a part of the next test, which kills it"]
+fn dovecot_of_a_process_that_will_be_killed() {
+    let Some(told) = std::env::var_os(TOLD) else { return };
+    let dir = Path::new(&told);
+    let server = dovecot(&dir.join("mail"), &["sales"]);
+    std::fs::write(dir.join("short"), short_folder(&server)).unwrap();
+    std::thread::sleep(LIMIT);
+}
+
+#[test]
+fn nothing_is_left_of_a_process_that_was_killed() {
+    let dir = TempDir::new().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "dovecot_of_a_process_that_will_be_killed"])
+        .env(TOLD, dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let short = || std::fs::read_to_string(dir.path().join("short")).unwrap_or_default();
+    wait_for("the child's server", LIMIT, || !short().is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let words = [short(), dir.path().display().to_string()];
+    wait_for("the server's end", LIMIT, || {
+        processes_naming(&words).is_empty() && !Path::new(&words[0]).exists()
+    });
 }
 
 #[test]

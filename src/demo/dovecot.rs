@@ -8,28 +8,23 @@ use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::guard::{Guard, find_program};
 use super::maildir;
 use super::owner::Owner;
 use super::port::{free_port, random};
 use super::{certificate, dovecot_conf};
 
-const GUARD: &str = include_str!("guard.sh");
-
 /// How long a start may take: seconds on a machine that compiles at the same time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a stop may take before we say that something is left.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-
-/// How often we look whether Dovecot has come or gone.
+/// How often we look whether Dovecot has come.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How many pairs of ports are tried, and how often a restart tries for its former ones.
@@ -96,16 +91,9 @@ pub struct Dovecot {
     imap_port: u16,
     imaps_port: u16,
     options: Options,
-    running: Option<Running>,
+    running: Option<Guard>,
     /// Mail is to be moved back to `dir`, and `short` to be removed.
     untidy: bool,
-}
-
-/// The guard and what it guards.
-struct Running {
-    guard: Child,
-    /// Dovecot's master process, which leads the process group of all others.
-    group: u32,
 }
 
 /// Why a start did not come to a greeting.
@@ -274,20 +262,8 @@ impl Dovecot {
 
     /// Stops the server and keeps all else, for an outage that ends with [`Dovecot::resume`].
     pub async fn halt(&mut self) -> Result<(), Error> {
-        let Some(Running { mut guard, group }) = self.running.take() else { return Ok(()) };
-        dismiss(&mut guard);
-        let start = Instant::now();
-        loop {
-            let guard_ended = !matches!(guard.try_wait(), Ok(None));
-            let left = processes_of(group);
-            if guard_ended && left == 0 {
-                return Ok(());
-            }
-            if start.elapsed() > STOP_LIMIT {
-                return Err(Error::Stop { left });
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        let Some(guard) = self.running.take() else { return Ok(()) };
+        guard.stop().await.map_err(|left| Error::Stop { left })
     }
 
     /// Starts the server again on its former ports after [`Dovecot::halt`].
@@ -375,30 +351,17 @@ impl Dovecot {
         let log =
             OpenOptions::new().append(true).open(self.log_file()).map_err(file("open its log"))?;
         let logged = log.metadata().map_err(file("open its log"))?.len();
-        let mut guard = self
-            .owner
-            .command("sh")
-            .args(["-c", GUARD, "mailcrm-demo-guard"])
-            .arg(&self.program)
-            .arg(self.files.join(dovecot_conf::NAME))
-            .arg(&self.short)
-            .current_dir(&self.short)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            // Ctrl-C in the terminal goes to its foreground group: the guard must outlive us, not
-            // Dovecot the guard.
-            .process_group(0)
-            .spawn()
+        let conf = self.files.join(dovecot_conf::NAME);
+        let mut guard = Guard::start(&self.owner, &self.program, &conf, &self.short, log)
             .map_err(file("run sh"))?;
         match self.wait_for_greeting(&greeting, logged).await {
-            Ok(group) => {
-                self.running = Some(Running { guard, group });
+            Ok(master) => {
+                guard.watches(master);
+                self.running = Some(guard);
                 Ok(())
             }
             Err(not_up) => {
-                dismiss(&mut guard);
-                let _ = guard.wait();
+                guard.stop().await.map_err(|left| NotUp::Failed(Error::Stop { left }))?;
                 Err(not_up)
             }
         }
@@ -473,25 +436,11 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        // Nobody is left to be told of an error here; the guard does its part in any case.
-        if let Some(running) = self.running.take() {
-            let start = Instant::now();
-            let Running { mut guard, group } = running;
-            dismiss(&mut guard);
-            let at_work =
-                |guard: &mut Child| matches!(guard.try_wait(), Ok(None)) || processes_of(group) > 0;
-            while at_work(&mut guard) && start.elapsed() < STOP_LIMIT {
-                std::thread::sleep(LOOK);
-            }
+        if let Some(guard) = self.running.take() {
+            guard.stop_blocking();
         }
+        // Nobody is left to be told of an error.
         let _ = self.tidy();
-    }
-}
-
-/// Tells the guard to stop Dovecot and leave its folder to us.
-fn dismiss(guard: &mut Child) {
-    if let Some(mut pipe) = guard.stdin.take() {
-        let _ = pipe.write_all(b"keep\n");
     }
 }
 
@@ -508,35 +457,6 @@ async fn greets(port: u16, greeting: &str) -> bool {
         Ok::<_, io::Error>(String::from_utf8_lossy(&heard).contains(greeting))
     };
     matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(true)))
-}
-
-/// How many processes of a process group are still at work; zombies have ended.
-fn processes_of(group: u32) -> usize {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
-    let stats = entries.flatten().filter_map(|entry| {
-        let name = entry.file_name();
-        name.to_str()?.parse::<u32>().ok()?;
-        std::fs::read_to_string(entry.path().join("stat")).ok()
-    });
-    stats.filter(|stat| works_in(stat, group)).count()
-}
-
-/// Whether a process with this `/proc/PID/stat` (proc(5)) is in the group and not a zombie.
-fn works_in(stat: &str, group: u32) -> bool {
-    // The command's name, in brackets, may hold anything, also brackets.
-    let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
-    let mut fields = rest.split(' ');
-    let (state, _parent, of) = (fields.next(), fields.next(), fields.next());
-    of.and_then(|of| of.parse().ok()) == Some(group) && !matches!(state, Some("Z" | "X") | None)
-}
-
-/// Dovecot lies in /usr/sbin, which is not in the path of an ordinary user.
-fn find_program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join("dovecot"))
-        .find(|program| program.is_file())
 }
 
 fn make_short_folder(owner: &Owner) -> io::Result<PathBuf> {
@@ -584,25 +504,5 @@ fn gone_is_fine(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_living_processes_of_the_group_are_counted() {
-        let cases = [
-            ("in the group", "12 (imap) S 10 77 77 0", true),
-            ("brackets in the name", "12 (a) Z (b) R 10 77 77 0", true),
-            ("zombie", "12 (imap) Z 10 77 77 0", false),
-            ("another group", "12 (imap) S 77 10 77 0", false),
-            ("cut", "12 (imap) S", false),
-            ("empty", "", false),
-        ];
-        for (name, stat, counted) in cases {
-            assert_eq!(works_in(stat, 77), counted, "{name}");
-        }
     }
 }
