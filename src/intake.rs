@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use crate::events;
 use crate::folder::Role;
@@ -56,7 +57,8 @@ pub struct Intake {
     pub mailbox: MailboxId,
     pub name: Arc<str>,
     pub owner: u64,
-    pub rules: Arc<RuleSet>,
+    /// Replaced on reload without touching the connection.
+    pub rules: watch::Receiver<Arc<RuleSet>>,
 }
 
 impl Intake {
@@ -283,8 +285,9 @@ impl Intake {
 
     fn admit(&self, reading: &Reading, message: &Message, arrived: &Arrived, now: i64) -> Admitted {
         let employees = self.ledger.employee_addresses();
+        let rules = Arc::clone(&self.rules.borrow());
         admit(
-            &self.rules,
+            &rules,
             &Arrival {
                 message,
                 role: reading.role,

@@ -5,6 +5,7 @@ use super::mistake::{HIDDEN, Mistake, shown};
 use super::section::Section;
 use super::{Folders, Imap, Mailbox, MailboxCrm};
 use super::{defaults as d, login, number};
+use crate::message::address::normalise;
 use crate::rules::{Creation, DealChoice, Policy};
 
 /// The mailbox, or `None` after a mistake that leaves none. More mistakes may have been made
@@ -81,15 +82,6 @@ fn address(
 
 fn address_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     normalise(text).ok_or(("not a mail address", "write it as name@domain, without a display name"))
-}
-
-/// SWAP when `message::address` is merged: `use crate::message::address::normalise;`
-fn normalise(raw: &str) -> Option<String> {
-    let (local, domain) = raw.trim().rsplit_once('@')?;
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "<>,;@\"".contains(c);
-    let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
-    let plain = !local.is_empty() && !domain.is_empty() && !local.contains(odd);
-    plain.then(|| format!("{}@{domain}", local.to_lowercase()))
 }
 
 /// A domain in the form that the domains of normalised addresses have.

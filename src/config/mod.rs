@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::rules::{Creation, DealChoice, Policy, RuleSet};
+use crate::rules::{Creation, DealChoice, Policy, Pattern, RuleSet};
 
 mod check;
 pub mod defaults;
@@ -293,12 +293,12 @@ impl Mailbox {
                 .cloned()
                 .collect(),
             internal_domains: self.crm.internal_domains.iter().cloned().collect(),
-            exclude: self.crm.exclude.clone(),
+            exclude: patterns(&self.crm.exclude),
             automated: self.crm.automated,
             bounce: self.crm.bounce,
             mailing_list: self.crm.mailing_list,
             spam_verdict: self.crm.spam_verdict,
-            always_new_lead_for: self.crm.always_new_lead_for.clone(),
+            always_new_lead_for: patterns(&self.crm.always_new_lead_for),
             deal_choice: self.crm.deal_choice,
             repeat_lead: self.crm.repeat_lead,
             on_incoming: self.crm.on_incoming,
@@ -306,6 +306,10 @@ impl Mailbox {
             history_outgoing: self.crm.history_outgoing,
         }
     }
+}
+
+fn patterns(written: &[String]) -> Vec<Pattern> {
+    written.iter().map(|pattern| Pattern::new(pattern)).collect()
 }
 
 /// The process's environment as [`load`] takes it; variables that are no UTF-8 are none of ours.

@@ -56,10 +56,10 @@ impl Case {
         directory: &Directory,
         knowledge: &Knowledge,
     ) -> Vec<(Made, OriginId)> {
-        let mut wanted = Vec::new();
         if !files(&self.entry) {
-            return wanted;
+            return Vec::new();
         }
+        let mut wanted: Vec<Made> = Vec::new();
         let content_lost =
             self.made("content").is_some_and(|made| made.look_up && made.crm_id.is_none());
         if self.must_look("activity") || content_lost {

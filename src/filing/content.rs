@@ -33,7 +33,7 @@ pub fn hex(octets: &[u8]) -> String {
     use std::fmt::Write;
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
         // Writing to a String cannot go wrong.
-        drop(write!(text, "{octet:02x}"));
+        let _ok = write!(text, "{octet:02x}");
         text
     })
 }
@@ -41,12 +41,12 @@ pub fn hex(octets: &[u8]) -> String {
 /// The end of the working day, counted from the filing: the next day's if it is past.
 pub fn deadline(now: i64, at: Option<Time>, zone: &TimeZone) -> Option<i64> {
     let at = at?;
-    let now = Timestamp::from_second(now).ok()?.to_zoned(zone.clone());
-    let today = now.date().to_datetime(at).to_zoned(zone.clone()).ok()?;
+    let now = Timestamp::from_second(now).ok()?.to_zoned_datetime(zone.clone());
+    let today = now.date().to_datetime(at).to_zoned_datetime(zone.clone()).ok()?;
     if today > now {
         return Some(today.timestamp().as_second());
     }
-    let tomorrow = now.date().tomorrow().ok()?.to_datetime(at).to_zoned(zone.clone()).ok()?;
+    let tomorrow = now.date().tomorrow().ok()?.to_datetime(at).to_zoned_datetime(zone.clone()).ok()?;
     // A day without that hour (clocks put forward) must not end in the past.
     let latest = now.checked_add(SignedDuration::from_mins(1)).ok()?;
     Some(tomorrow.max(latest).timestamp().as_second())

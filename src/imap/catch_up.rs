@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fetch::{Header, WHOLE};
 use super::link::{CHUNK, Link, Listed, Opened};
-use super::{Error, unix_now};
-use crate::events;
+use super::Error;
+use crate::{events, unix_now};
 use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
 use crate::ledger::{self, FolderRow, Seen};

@@ -457,10 +457,8 @@ fn words(outcome: &Outcome<'_>) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 
-fn of_read(
-    doing: &'static str,
-    answer: io::Result<Option<async_imap::types::ResponseData>>,
-) -> Result<async_imap::types::ResponseData, Error> {
+/// async-imap does not name the type of its answers.
+fn of_read<T>(doing: &'static str, answer: io::Result<Option<T>>) -> Result<T, Error> {
     match answer {
         Err(source) => Err(of_wire(doing, source)),
         Ok(None) => Err(lost(doing, io::ErrorKind::UnexpectedEof.into())),

@@ -14,11 +14,6 @@ mod watch;
 pub use probe::{FolderProbe, Probe, ServerUid};
 pub use watch::{Shared, Watched, watch};
 
-/// The clock, read once a step.
-fn unix_now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
-
 /// What went wrong with a mail server, sorted by whose turn it is.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

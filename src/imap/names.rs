@@ -7,7 +7,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 const MODIFIED_BASE64: GeneralPurpose = GeneralPurpose::new(
     &IMAP_MUTF7,
     GeneralPurposeConfig::new()
-        .with_encode_padding(false)
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -43,37 +42,6 @@ fn decode_strictly(wire: &str) -> Option<String> {
     Some(name)
 }
 
-/// The name as the server expects it.
-pub fn encode(name: &str) -> String {
-    let mut wire = String::with_capacity(name.len());
-    let mut shifted: Vec<u8> = Vec::new();
-    for letter in name.chars() {
-        if matches!(letter, ' '..='~') {
-            unshift(&mut wire, &mut shifted);
-            wire.push(letter);
-            if letter == '&' {
-                wire.push('-');
-            }
-        } else {
-            let mut units = [0; 2];
-            for unit in letter.encode_utf16(&mut units) {
-                shifted.extend(unit.to_be_bytes());
-            }
-        }
-    }
-    unshift(&mut wire, &mut shifted);
-    wire
-}
-
-fn unshift(wire: &mut String, shifted: &mut Vec<u8>) {
-    if !shifted.is_empty() {
-        wire.push('&');
-        wire.push_str(&MODIFIED_BASE64.encode(&shifted));
-        wire.push('-');
-        shifted.clear();
-    }
-}
-
 /// A quoted string (RFC 3501 §9). Octets that no quoted string may hold are left out.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -94,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_are_decoded_and_encoded() {
+    fn names_are_decoded() {
         #[rustfmt::skip]
         let cases = &[
             ("INBOX",                     "INBOX"),
@@ -106,7 +74,6 @@ mod tests {
         ];
         for (wire, name) in cases {
             assert_eq!(decode(wire), *name, "{wire}");
-            assert_eq!(encode(name), *wire, "{name}");
         }
     }
 
@@ -123,11 +90,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn every_name_comes_back(name in "\\PC{0,40}") {
-            prop_assert_eq!(decode(&encode(&name)), name);
-        }
-
         #[test]
         fn any_wire_name_is_decoded_without_a_panic(wire in "\\PC{0,60}") {
             let _name = decode(&wire);

@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
 use super::connect::{Gate, TrustStore, connect};
 use super::link::{Link, Listed, Opened, Woke};
-use super::{Error, unix_now};
+use super::Error;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
 use crate::intake::Intake;
 use crate::ledger;
 use crate::retry::{Pauses, STABLE, next_login, still_counting};
-use crate::events;
+use crate::{events, unix_now};
 
 /// Between two tries while the disk is full.
 const FULL: Duration = Duration::from_secs(10);

@@ -66,6 +66,15 @@ impl Ledger {
         .await
     }
 
+    /// What an earlier run noted last is not true any more.
+    pub async fn stop_all_mailboxes(&self) -> Result<(), Error> {
+        self.write("note mailboxes' states", |tx| {
+            tx.execute("UPDATE mailbox SET state = 'stopped', last_error = NULL", [])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Times at which the server refused this mailbox's credentials, and the digest of the
     /// refused secret.
     pub async fn login_refusals(

@@ -169,12 +169,14 @@ impl Ledger {
         check_version(&read, &shown)?;
         // Both handles look only: a write through this ledger fails in SQLite.
         let write = read_connection(path, &shown)?;
+        let employees =
+            outbox::active_addresses(&read).map_err(|source| open_error(&shown, source))?;
         let inner = Inner {
             path: path.to_owned(),
             write: Mutex::new(write),
             read: Mutex::new(read),
             spool: Arc::new(Spool::look(&spool_folder(path))),
-            employees: Mutex::new(outbox::active_addresses(&read).map_err(|e| open_error(&shown, e))?),
+            employees: Mutex::new(employees),
             owed: Notify::new(),
             _lock: None,
         };

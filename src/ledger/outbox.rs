@@ -466,6 +466,20 @@ impl Ledger {
         Ok(())
     }
 
+    /// Ends an entry whose mail cannot be read; its raw bytes are kept.
+    pub async fn quarantine(&self, entry: i64, evidence: Vec<Evidence>) -> Result<(), Error> {
+        self.write("quarantine a message", move |tx| {
+            let message = end(tx, entry, "done")?;
+            add_evidence(tx, message, &evidence)?;
+            tx.execute(
+                "UPDATE message SET state = ?2, reason = ?3 WHERE id = ?1",
+                params![message, State::Quarantined.as_str(), Reason::Unreadable.code()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// The CRM's employees as last asked.
     pub async fn employees(&self) -> Result<Vec<Employee>, Error> {
         self.read("read employees", |conn| {

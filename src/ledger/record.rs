@@ -85,7 +85,7 @@ pub struct Batch {
 }
 
 /// What became of one [`Seen`], in the same order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
     pub message: i64,
     /// The state was set by this place; `false` for a further place that changed nothing.

@@ -19,6 +19,19 @@ pub enum Class {
     SpamVerdict,
 }
 
+impl Class {
+    /// The public name, such as `mailing-list`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Normal => "normal",
+            Class::Bounce => "bounce",
+            Class::Automated => "automated",
+            Class::MailingList => "mailing-list",
+            Class::SpamVerdict => "spam-verdict",
+        }
+    }
+}
+
 /// A class and what it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classified {
