@@ -23,7 +23,7 @@ fn may_read(call: &Call<'_>, activity: &Activity) -> Result<bool, Fault> {
 }
 
 pub(super) fn get(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let Some(activity) = Activity::load(call.tx, params.get("id").int())? else {
+    let Some(activity) = Activity::load(call.tx, params.either("id").int())? else {
         return Err(Fault::worded("Activity is not found."));
     };
     if !may_read(call, &activity)? {
@@ -33,7 +33,7 @@ pub(super) fn get(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
 }
 
 pub(super) fn delete(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let Some(activity) = Activity::load(call.tx, params.get("id").int())? else {
+    let Some(activity) = Activity::load(call.tx, params.either("id").int())? else {
         return Err(Fault::worded("Activity is not found."));
     };
     if !call.may_update_card(activity.owner.0, activity.owner.1)? {
@@ -44,7 +44,7 @@ pub(super) fn delete(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
 }
 
 pub(super) fn list(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let conditions = conditions(params.get("filter"));
+    let conditions = conditions(params.either("filter"));
     let mut rows = Vec::new();
     'rows: for activity in Activity::find(call.tx, &narrow(&conditions))? {
         for condition in &conditions {
@@ -56,9 +56,9 @@ pub(super) fn list(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
             rows.push(activity);
         }
     }
-    sort(&mut rows, params.get("order"));
-    let (rows, total, next) = page(rows, params.get("start"));
-    let select = Select::of(params.get("select"));
+    sort(&mut rows, params.either("order"));
+    let (rows, total, next) = page(rows, params.either("start"));
+    let select = Select::of(params.either("select"));
     let rows =
         rows.iter().map(|one| row(call.tx, one, &select)).collect::<Result<Vec<_>, Fault>>()?;
     Ok(Answer { result: Php::list(rows), total, next })

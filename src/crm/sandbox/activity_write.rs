@@ -25,7 +25,7 @@ const SIGNATURE: &str = "Sent from Bitrix24";
 
 /// `crm.activity.add`.
 pub(super) fn add(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let fields = params.get("fields");
+    let fields = params.either("fields");
     if !fields.is_array() {
         return Err(Fault::worded("Parameter 'fields' must be array."));
     }
@@ -117,10 +117,10 @@ fn sends(fields: &Php, type_id: i64) -> bool {
 
 /// `crm.activity.update`. It never sends anything, whatever it completes.
 pub(super) fn update(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let Some(mut activity) = Activity::load(call.tx, params.get("id").int())? else {
+    let Some(mut activity) = Activity::load(call.tx, params.either("id").int())? else {
         return Err(Fault::worded("Activity is not found."));
     };
-    let fields = params.get("fields");
+    let fields = params.either("fields");
     if !fields.is_array() {
         return Err(Fault::worded("Parameter 'fields' must be array."));
     }

@@ -35,7 +35,7 @@ pub(super) fn statuses(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
         ]))
     })?;
     let mut found = Vec::new();
-    let wanted = lower_or_upper(params, "filter");
+    let wanted = params.either("filter");
     for row in rows {
         let row = row?;
         if matches(&row, wanted, &["ID", "ENTITY_ID", "STATUS_ID", "NAME", "SORT"]) {
@@ -45,11 +45,6 @@ pub(super) fn statuses(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
     // This list comes whole, not in pages.
     let total = found.len() as i64;
     Ok(Answer { result: Php::list(found), total: Some(total), next: None })
-}
-
-/// Old methods read their parameters' names in either case.
-fn lower_or_upper<'p>(params: &'p Php, name: &str) -> &'p Php {
-    params.get(name).given().unwrap_or_else(|| params.get(&name.to_ascii_uppercase()))
 }
 
 /// Whether a row passes the part of a filter that asks for these columns.
@@ -91,7 +86,7 @@ fn employees(conn: &Connection) -> rusqlite::Result<Vec<Php>> {
 
 /// `user.get`: active and inactive employees, 50 to a page.
 pub(super) fn users(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
-    let mut wanted = lower_or_upper(params, "filter").clone();
+    let mut wanted = params.either("filter").clone();
     // `ID` may stand beside the filter as well.
     if !params.get("ID").is_null() {
         wanted.set("ID", params.get("ID").clone());
@@ -118,12 +113,10 @@ pub(super) fn users(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
             found.push(without_secrets(call, row));
         }
     }
-    if params.get("order").text().eq_ignore_ascii_case("DESC")
-        || params.get("ORDER").text().eq_ignore_ascii_case("DESC")
-    {
+    if params.either("order").text().eq_ignore_ascii_case("DESC") {
         found.reverse();
     }
-    let (found, total, next) = page(found, lower_or_upper(params, "start"));
+    let (found, total, next) = page(found, params.either("start"));
     Ok(Answer { result: Php::list(found), total, next })
 }
 

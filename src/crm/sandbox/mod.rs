@@ -24,6 +24,7 @@ mod methods;
 mod moment;
 mod multifield;
 mod page;
+mod page_timeline;
 mod php;
 mod requests;
 mod serve;

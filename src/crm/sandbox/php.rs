@@ -73,6 +73,11 @@ impl Php {
         matches!(self, Php::Array(_))
     }
 
+    /// What stands under `key` in lower or in upper case: old methods read their parameters' names in either.
+    pub(super) fn either(&self, key: &str) -> &Php {
+        self.get(key).given().unwrap_or_else(|| self.get(&key.to_ascii_uppercase()))
+    }
+
     /// `None` for null, which is what a parameter that was not given is.
     pub(super) fn given(&self) -> Option<&Php> {
         (!self.is_null()).then_some(self)

@@ -39,7 +39,7 @@ impl Sandbox {
     pub async fn serve(
         self,
         listener: TcpListener,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) -> Result<(), Error> {
         // The connections are driven here and not spawned: only `daemon.rs` starts tasks.
         let mut connections = FuturesUnordered::new();
@@ -68,7 +68,6 @@ impl Sandbox {
         drop(listener);
         let finished = async { while connections.next().await.is_some() {} };
         let _ = tokio::time::timeout(FINISH_WITHIN, finished).await;
-        stop.mark_unchanged();
         let portal = self.portal;
         let _ = tokio::task::spawn_blocking(move || portal.settle()).await;
         Ok(())
@@ -161,6 +160,12 @@ async fn rest(
 ) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    }
+    // A page of another site that is open in a browser knows this webhook too; no program sends this
+    // header (Fetch Metadata, section 2.3).
+    let from_a_page = request.headers().get("sec-fetch-site").is_some_and(|site| site != "none");
+    if from_a_page {
+        return plain(StatusCode::FORBIDDEN, "not for web pages\n");
     }
     let query = request.uri().query().unwrap_or("").to_owned();
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
