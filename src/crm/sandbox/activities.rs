@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::cards::Kind;
+use super::cards::{Kind, note_activity};
 use super::php::Php;
 
 /// What an activity is (`TYPE_ID`). Others exist, but not through REST.
@@ -240,13 +240,14 @@ impl Activity {
             .collect()
     }
 
+    /// Binds the activity to a further card; it is news there as of the activity's last update.
     pub(super) fn bind(&self, conn: &Connection, card: (Kind, i64)) -> rusqlite::Result<()> {
         conn.prepare_cached(
             "INSERT INTO binding (activity_id, kind, card_id) VALUES (?1, ?2, ?3)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![self.id, card.0.entity_type(), card.1])?;
-        Ok(())
+        note_activity(conn, card, self.updated_at)
     }
 
     pub(super) fn unbind(&self, conn: &Connection, card: (Kind, i64)) -> rusqlite::Result<()> {

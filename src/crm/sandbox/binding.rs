@@ -57,8 +57,8 @@ pub(super) fn add(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
         let text = "The maximum number of bindings is reached";
         return Err(Fault::coded("TOO_MANY_BINDINGS", text));
     }
-    activity.bind(call.tx, (target.kind, target.id))?;
     activity.updated_at = call.now;
+    activity.bind(call.tx, (target.kind, target.id))?;
     activity.store(call.tx)?;
     Ok(Answer::of(true))
 }
@@ -115,6 +115,7 @@ pub(super) fn move_binding(call: &Call<'_>, params: &Php) -> Result<Answer, Faul
     if !bindings.contains(&(source.kind, source.id)) {
         return Err(not_bound());
     }
+    activity.updated_at = call.now;
     activity.unbind(call.tx, (source.kind, source.id))?;
     activity.bind(call.tx, (target.kind, target.id))?;
     find_owner(call, &mut activity)?;

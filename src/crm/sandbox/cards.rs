@@ -119,6 +119,11 @@ impl Card {
         Ok(())
     }
 
+    /// When something last happened to the card or on its timeline, Unix seconds.
+    pub(super) fn changed_at(&self) -> i64 {
+        self.fields.get("updatedTime").int().max(self.fields.get("lastActivityTime").int())
+    }
+
     /// Removes the card and all that hangs on it.
     ///
     /// An activity goes with the last card it was bound to; the others of its cards keep it.
@@ -240,10 +245,20 @@ pub(super) fn find(conn: &Connection, kind: Kind, narrow: &Narrow) -> rusqlite::
     }
 }
 
-/// The cards changed last, of all kinds.
+/// Notes that something new is on the card's timeline, at this time.
+pub(super) fn note_activity(conn: &Connection, card: (Kind, i64), at: i64) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE card SET fields = json_set(fields, '$.lastActivityTime', ?3)
+         WHERE kind = ?1 AND id = ?2",
+    )?
+    .execute(params![card.0.entity_type(), card.1, at])?;
+    Ok(())
+}
+
+/// The cards of all kinds, those first on which something happened last.
 pub(super) fn latest(conn: &Connection, limit: i64, offset: i64) -> rusqlite::Result<Vec<Card>> {
     conn.prepare_cached(
-        "SELECT kind, id, fields FROM card ORDER BY updated_at DESC, id DESC LIMIT ?1 OFFSET ?2",
+        "SELECT kind, id, fields FROM card ORDER BY changed_at DESC, id DESC LIMIT ?1 OFFSET ?2",
     )?
     .query_map(params![limit, offset], from_row)?
     .collect()

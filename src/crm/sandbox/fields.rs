@@ -111,6 +111,7 @@ const FIELDS: &[Field] = &[
     read_only("createdTime", ALL, Form::Time),
     read_only("updatedTime", ALL, Form::Time),
     read_only("movedTime", LD, Form::Time),
+    read_only("lastActivityTime", ALL, Form::Time),
     plain("companyId", LDC, Form::Int),
     plain("companyIds", C, Form::Ints),
     plain("contactId", LD, Form::Int),

@@ -77,6 +77,7 @@ fn defaults(call: &Call<'_>, kind: Kind) -> Result<Php, Fault> {
         ("updatedBy", employee.into()),
         ("createdTime", call.now.into()),
         ("updatedTime", call.now.into()),
+        ("lastActivityTime", call.now.into()),
         ("assignedById", employee.into()),
         ("opened", "Y".into()),
     ]);

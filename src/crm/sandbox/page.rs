@@ -172,7 +172,7 @@ fn list(conn: &Connection, page: i64) -> rusqlite::Result<Response<Full<Bytes>>>
             .markup("</bdi></td><td class=\"n\">")
             .number(mails)
             .markup("</td><td class=\"t\">")
-            .text(&moment::show(card.fields.get("updatedTime").int()))
+            .text(&moment::show(card.changed_at()))
             .markup("</td></tr>");
     }
     html.markup("</tbody></table><p>");
@@ -247,7 +247,7 @@ fn card(conn: &Connection, kind: Kind, id: i64) -> rusqlite::Result<Option<Respo
     fact(&mut html, "Source detail", &card.fields.get("sourceDescription").text());
     fact(&mut html, "Comment", &card.fields.get("comments").text());
     fact(&mut html, "Made", &moment::show(card.fields.get("createdTime").int()));
-    fact(&mut html, "Last change", &moment::show(card.fields.get("updatedTime").int()));
+    fact(&mut html, "Last change", &moment::show(card.changed_at()));
     html.markup("<dt>Linked</dt><dd>");
     for contact in card.fields.get("contactIds").values() {
         linked(conn, &mut html, Kind::Contact, contact.int())?;

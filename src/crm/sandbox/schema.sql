@@ -51,13 +51,16 @@ CREATE TABLE card (
     company_id    INTEGER AS (fields ->> '$.companyId')   VIRTUAL,
     lead_id       INTEGER AS (fields ->> '$.leadId')      VIRTUAL,
     updated_at    INTEGER AS (fields ->> '$.updatedTime') VIRTUAL,
+    -- What the page sorts by: a mail changes the card's timeline, not the card.
+    changed_at    INTEGER AS (max(fields ->> '$.updatedTime',
+                                  coalesce(fields ->> '$.lastActivityTime', 0))) VIRTUAL,
     PRIMARY KEY (kind, id)
 ) STRICT;
 CREATE INDEX card_by_origin  ON card (kind, origin_id);
 CREATE INDEX card_by_company ON card (kind, company_id);
 CREATE INDEX card_by_lead    ON card (kind, lead_id);
 CREATE INDEX card_by_update  ON card (kind, updated_at);
-CREATE INDEX card_by_change  ON card (updated_at);
+CREATE INDEX card_by_change  ON card (changed_at);
 
 CREATE TABLE card_contact (
     kind       INTEGER NOT NULL,

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::activities::{Activity, PROVIDER};
 use super::activity_write::uploaded;
 use super::answer::{Answer, Fault};
-use super::cards::{Card, Kind};
+use super::cards::{Card, Kind, note_activity};
 use super::emoji;
 use super::moment;
 use super::php::Php;
@@ -42,6 +42,7 @@ pub(super) fn add_comment(call: &Call<'_>, params: &Php) -> Result<Answer, Fault
             params![comment, name, bytes],
         )?;
     }
+    note_activity(call.tx, (card.kind, card.id), call.now)?;
     Ok(Answer::of(comment))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::crm::sandbox::{cards, moment};
 
 #[test]
 fn new_card_has_the_portals_defaults() {
@@ -260,4 +261,18 @@ fn conversion_binds_the_mails_of_the_lead_to_the_deal_too() {
     assert_eq!(desk.bindings(mail), [(1, lead), (2, deal)]);
     let item = desk.ok("crm.item.get", json!({"entityTypeId": 1, "id": lead}))["item"].clone();
     assert_eq!(item["stageId"], "CONVERTED");
+}
+
+#[test]
+fn mail_brings_its_card_to_the_top_without_changing_it() {
+    let desk = desk();
+    let (first, second) = (desk.deal(), desk.deal());
+    desk.mail((2, first), json!({}));
+    let conn = desk.sandbox.portal.conn.lock().unwrap();
+    let later = moment::FAR_FUTURE - 1;
+    cards::note_activity(&conn, (cards::Kind::Deal, first), later).unwrap();
+    let latest = cards::latest(&conn, 2, 0).unwrap();
+    assert_eq!(latest.iter().map(|card| card.id).collect::<Vec<_>>(), [first, second]);
+    assert_eq!(latest[0].changed_at(), later);
+    assert_ne!(latest[0].fields.get("updatedTime").int(), later);
 }
