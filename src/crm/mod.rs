@@ -1,5 +1,7 @@
 //! What mailcrm asks of any CRM, in its own words.
 
+pub mod sandbox;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
