@@ -1,5 +1,7 @@
 //! Whatever bytes come, `message` gives facts, and the same facts for the same mail.
 
+#![allow(clippy::expect_used)]
+
 use mailcrm::message::{self, Message, address, identity};
 use proptest::prelude::*;
 
