@@ -1,5 +1,10 @@
 //! Whatever bytes come, `message` gives facts, and the same facts for the same mail.
 
+#![allow(clippy::expect_used)]
+
+use std::path::Path;
+use std::sync::OnceLock;
+
 use mailcrm::message::{self, Message, address, identity};
 use proptest::prelude::*;
 
@@ -110,6 +115,63 @@ impl Letter {
     }
 }
 
+/// Every file of `tests/fixtures`.
+fn fixtures() -> &'static [Vec<u8>] {
+    static FIXTURES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    FIXTURES.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let mut paths: Vec<_> = std::fs::read_dir(folder)
+            .expect("the fixtures lie beside this file")
+            .map(|entry| entry.expect("a readable folder").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+            .collect();
+        paths.sort();
+        paths.iter().map(|path| std::fs::read(path).expect("a readable file")).collect()
+    })
+}
+
+/// A fixture with some of its bytes changed, left out, doubled, or taken from another one.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), 0usize..40, 0u8..5, any::<u8>());
+    let count = fixtures().len();
+    (0..count, 0..count, prop::collection::vec(change, 0..12)).prop_map(
+        |(which, other, changes)| {
+            let mut raw = fixtures()[which].clone();
+            let other = &fixtures()[other];
+            for (place, length, kind, byte) in changes {
+                if raw.is_empty() {
+                    break;
+                }
+                let start = place.index(raw.len());
+                let end = (start + length).min(raw.len());
+                let cut = raw[start..end].to_vec();
+                match kind {
+                    0 => raw[start] = byte,
+                    1 => drop(raw.drain(start..end)),
+                    2 => drop(raw.splice(start..start, cut)),
+                    3 => drop(raw.splice(start..end, [byte])),
+                    _ => {
+                        let from = start.min(other.len());
+                        let piece = &other[from..(from + length).min(other.len())];
+                        drop(raw.splice(start..end, piece.iter().copied()));
+                    }
+                }
+            }
+            raw
+        },
+    )
+}
+
+/// The header block as a server sends it: up to the first blank line.
+fn header_block(raw: &[u8]) -> &[u8] {
+    let blanks = [b"\r\n\r\n".as_slice(), b"\n\n", b"\n\r\n"];
+    let end = blanks.iter().filter_map(|blank| {
+        let at = raw.windows(blank.len()).position(|window| window == *blank)?;
+        Some(at + blank.len())
+    });
+    &raw[..end.min().unwrap_or(raw.len())]
+}
+
 fn facts(raw: &[u8]) -> Message {
     message::parse(raw).expect("no bytes may make the parser give up")
 }
@@ -146,6 +208,16 @@ proptest! {
     }
 
     #[test]
+    fn damaged_mail_is_read_as_far_as_it_goes(raw in damaged()) {
+        let raw = [b"From: a@b.example\r\n".as_slice(), &raw].concat();
+        let whole = facts(&raw);
+        prop_assert!(message::body(&raw).is_ok());
+        if whole.message_id.is_some() {
+            prop_assert_eq!(facts(header_block(&raw)), whole);
+        }
+    }
+
+    #[test]
     fn header_block_alone_says_the_same_as_the_whole_mail(letter in letter()) {
         let (head, whole) = letter.written("\r\n", "");
         let (from_head, from_whole) = (facts(&head), facts(&whole));
@@ -160,14 +232,7 @@ proptest! {
     fn header_block_alone_says_the_same_for_bytes_that_look_like_mail(raw in mail_like()) {
         // A server's header block ends with the first blank line.
         let raw = [b"From: a@b.example\r\n".as_slice(), &raw].concat();
-        let blank = [b"\r\n\r\n".as_slice(), b"\n\n", b"\n\r\n"]
-            .iter()
-            .filter_map(|blank| {
-                let at = raw.windows(blank.len()).position(|window| window == *blank)?;
-                Some(at + blank.len())
-            })
-            .min();
-        let head = facts(&raw[..blank.unwrap_or(raw.len())]);
+        let head = facts(header_block(&raw));
         let whole = facts(&raw);
         if whole.message_id.is_some() {
             prop_assert_eq!(head, whole);

@@ -41,6 +41,8 @@ pub fn normalise(raw: &str) -> Option<String> {
         Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => raw.get(7..)?,
         _ => raw,
     };
+    // Outlook puts pasted addresses between single quotes.
+    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
     let (local, domain) = raw.rsplit_once('@')?;
     let address = format!("{}@{}", normal_local(local.trim())?, normal_domain(domain.trim())?);
     (address.len() <= MAX_ADDRESS).then_some(address)
@@ -191,6 +193,8 @@ mod tests {
             ("plain",            "ana@example.com",                Some("ana@example.com")),
             ("case",             "Ana.RUIZ@Example.COM",           Some("ana.ruiz@example.com")),
             ("brackets",         " <ana@example.com> ",            Some("ana@example.com")),
+            ("single quotes",    "'ana@example.com'",              Some("ana@example.com")),
+            ("apostrophe",       "o'neil@example.com",             Some("o'neil@example.com")),
             ("mailto",           "mailto:ana@example.com",         Some("ana@example.com")),
             ("idn",              "ana@Müller.example",             Some("ana@xn--mller-kva.example")),
             ("a-labels",         "ana@XN--mller-kva.example",      Some("ana@xn--mller-kva.example")),

@@ -207,9 +207,12 @@ fn weak_signs(headers: &Headers<'_>, from: Option<&str>, subject: &str) -> Vec<S
     if subject::is_out_of_office(subject) {
         signs.push(fact("Subject", subject));
     }
-    // Forms of web sites send people's questions from such addresses.
+    // Forms of web sites send people's questions from such addresses, and then name the person.
     if let Some(from) = from
         && is_no_reply(address::local(from))
+        && address::of_header(headers, "Reply-To", None)
+            .iter()
+            .all(|reply| is_no_reply(address::local(&reply.email)))
     {
         signs.push(fact("From", from));
     }
@@ -301,6 +304,7 @@ mod tests {
             ("answer to an automatic reply", "Subject: Re: Automatic reply: Offer\nReturn-Path: <>\n", Normal),
             ("out of office, null path", "Return-Path: <>\nSubject: Abwesenheitsnotiz: Angebot\n", Automated),
             ("form from noreply",      "From: noreply@shop.example\nSubject: New enquiry\n", Normal),
+            ("form that names the person", "From: noreply@shop.example\nReply-To: ana@example.com\nX-Auto-Response-Suppress: All\n", Normal),
             ("notification",           "From: no-reply@shop.example\nX-Auto-Response-Suppress: All\n", Automated),
             ("null path only",         "From: ana@example.com\nReturn-Path: <>\n", Normal),
             ("autoreply header",       "X-Autoreply: yes\n",                       Automated),

@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-/// Fields kept of one block. Beyond it nothing is read: no honest mail has more, and each costs
-/// memory.
+/// Fields read of one block; of what follows only the blank line is looked for. No honest mail has
+/// more, and each costs memory.
 const MAX_FIELDS: usize = 100_000;
 
 /// Lines in a row that are no fields before the header counts as ended without a blank line.
@@ -90,6 +90,10 @@ impl<'x> Headers<'x> {
                 body = next;
                 break;
             }
+            if fields.len() == MAX_FIELDS {
+                at = next;
+                continue;
+            }
             let folded = matches!(line.first(), Some(b' ' | b'\t'));
             if folded && !fields.is_empty() && stray.as_ref().is_none_or(|stray| stray.lines == 0) {
                 let end = at + line.len();
@@ -112,9 +116,7 @@ impl<'x> Headers<'x> {
                     }
                 }
                 value_start = at + line.len() - value.len();
-                if fields.len() < MAX_FIELDS {
-                    fields.push(Field { name, value });
-                }
+                fields.push(Field { name, value });
             } else {
                 if max_stray == 0 {
                     body = at;
@@ -237,7 +239,7 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
             other => line.push(other),
         }
     }
-    Cow::Owned(line)
+    Cow::Owned(line.trim_ascii().to_vec())
 }
 
 /// The message with LF for line ends if it was written with bare CR (old Mac OS), else as it is.
@@ -329,5 +331,8 @@ mod tests {
         let headers = Headers::of_message(&raw);
         assert_eq!(value(&headers, "from"), "a");
         assert_eq!(headers.first("subject").unwrap().len(), 1 << 20);
+        let raw = [b"X-Filler: y\r\n".repeat(100_010), b"From: a\r\n\r\nbody".to_vec()].concat();
+        let headers = Headers::of_message(&raw);
+        assert_eq!((value(&headers, "from").as_str(), headers.body()), ("-", b"body".as_slice()));
     }
 }
