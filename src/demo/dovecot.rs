@@ -27,8 +27,9 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often we look whether Dovecot has come.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How many pairs of ports are tried, and how often a restart tries for its former ones.
-const PORT_ATTEMPTS: u32 = 20;
+/// How many pairs of ports are tried, and how often a restart tries for its former ones. Dovecot
+/// itself tries for two seconds.
+const PORT_ATTEMPTS: u32 = 4;
 
 /// What a private Dovecot is to be like.
 #[derive(Clone, Default)]

@@ -7,3 +7,4 @@ mod guard;
 mod maildir;
 mod owner;
 pub mod port;
+pub mod samples;
