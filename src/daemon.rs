@@ -20,7 +20,7 @@ use crate::imap::{self, Shared, Watched};
 use crate::intake::Intake;
 use crate::ledger::{self, Ledger, MailboxId};
 use crate::rules::RuleSet;
-use crate::{causes, events, unix_now};
+use crate::{events, unix_now};
 
 /// Where the built-in sandbox listens if the port is free; people bookmark its page.
 const SANDBOX_PORT: u16 = 8026;
@@ -229,8 +229,12 @@ impl Daemon {
         let [added, changed, removed] = &mut changes;
         let wanted: HashMap<&str, &Mailbox> =
             config.mailboxes.iter().map(|mailbox| (mailbox.name.as_str(), mailbox)).collect();
-        let gone: Vec<String> =
-            self.mailboxes.keys().filter(|name| !wanted.contains_key(name.as_str())).cloned().collect();
+        let gone: Vec<String> = self
+            .mailboxes
+            .keys()
+            .filter(|name| !wanted.contains_key(name.as_str()))
+            .cloned()
+            .collect();
         for name in gone {
             if let Some(running) = self.mailboxes.remove(&name) {
                 running.end().await;
@@ -251,7 +255,10 @@ impl Daemon {
                 .await?;
             self.ids.insert(mailbox.name.clone(), id);
             let shared = Arc::new(mailbox.clone());
-            filed.insert(id, FiledMailbox { config: Arc::clone(&shared), rules: Arc::clone(&rules) });
+            filed.insert(
+                id,
+                FiledMailbox { config: Arc::clone(&shared), rules: Arc::clone(&rules) },
+            );
             match self.mailboxes.get(&mailbox.name) {
                 Some(running) if *running.config == *mailbox => {
                     // Another mailbox's address may be a new one of ours.
@@ -270,10 +277,8 @@ impl Daemon {
                 }
             }
         }
-        self.settings.send_replace(Arc::new(Settings {
-            mailboxes: filed,
-            zone: config.daemon.zone(),
-        }));
+        self.settings
+            .send_replace(Arc::new(Settings { mailboxes: filed, zone: config.daemon.zone() }));
         for (id, mailbox, rules) in begin {
             if mailbox.folders.spam_is_inbox() {
                 events::spam_folder_is_inbox(
@@ -433,8 +438,7 @@ pub async fn with_sandbox<T>(
     work: impl Future<Output = T>,
 ) -> T {
     let (stop, stopped) = watch::channel(false);
-    let serving =
-        sandbox.map(|(sandbox, listener)| tokio::spawn(sandbox.serve(listener, stopped)));
+    let serving = sandbox.map(|(sandbox, listener)| tokio::spawn(sandbox.serve(listener, stopped)));
     let done = work.await;
     stop.send_replace(true);
     if let Some(serving) = serving {
