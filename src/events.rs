@@ -130,7 +130,10 @@ pub fn delivery_refused(entry: i64, reason: &str) {
 }
 
 pub fn mailbox_without_configuration(mailbox: &str) {
-    tracing::warn!(mailbox, "mail of a removed mailbox is owed; it waits until it is configured again");
+    tracing::warn!(
+        mailbox,
+        "mail of a removed mailbox is owed; it waits until it is configured again"
+    );
 }
 
 pub fn responsible_replaced(mailbox: &str, warning: &str) {

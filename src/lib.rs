@@ -5,24 +5,24 @@
 /// The configuration, read once, checked once.
 pub mod config;
 
-/// One mailbox, for ever: connect, catch up, idle, again.
-pub mod imap;
-/// Pure. Raw bytes to facts.
-pub mod message;
-/// Pure. Roles of folders; how far a folder is done.
-pub mod folder;
-/// Pure. What belongs in the CRM, and where.
-pub mod rules;
-/// One raw message in, one ledger transaction out.
-pub mod intake;
-/// Messages, places, cursors, outbox and spool.
-pub mod ledger;
-/// Takes what is due, places it, delivers it.
-pub mod filing;
 /// Pure. Cards and what a CRM says about people.
 pub mod card;
 /// What mailcrm asks of any CRM; Bitrix24; the sandbox.
 pub mod crm;
+/// Takes what is due, places it, delivers it.
+pub mod filing;
+/// Pure. Roles of folders; how far a folder is done.
+pub mod folder;
+/// One mailbox, for ever: connect, catch up, idle, again.
+pub mod imap;
+/// One raw message in, one ledger transaction out.
+pub mod intake;
+/// Messages, places, cursors, outbox and spool.
+pub mod ledger;
+/// Pure. Raw bytes to facts.
+pub mod message;
+/// Pure. What belongs in the CRM, and where.
+pub mod rules;
 
 /// The command line.
 pub mod cli;

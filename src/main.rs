@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use mailcrm::cli::{Cli, Command, LogFormat, LogLevel, carry_out};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,16 +42,18 @@ fn log_to_stderr(cli: &Cli) {
         (Command::Run, LogLevel::Debug) => LevelFilter::DEBUG,
         _ => LevelFilter::OFF,
     };
-    let logging = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // Only our own events: what the crates below print holds URLs and buffers.
+    let ours = Targets::new().with_target("mailcrm", level);
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let log = tracing_subscriber::registry().with(ours);
     // Under systemd the journal has its own clock.
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match (cli.log_format, journal) {
-        (LogFormat::Json, _) => logging.json().flatten_event(true).init(),
-        (LogFormat::Text, true) => logging.without_time().init(),
-        (LogFormat::Text, false) => logging.init(),
+        (LogFormat::Json, _) => log.with(layer.json().flatten_event(true)).init(),
+        (LogFormat::Text, true) => log.with(layer.without_time()).init(),
+        (LogFormat::Text, false) => log.with(layer).init(),
     }
 }

@@ -46,7 +46,8 @@ const DAY: i64 = 86_400;
 /// day (product.md, promise 10). `refused` are the times of past refusals, oldest first.
 pub fn next_login(refused: &[i64], now: i64) -> i64 {
     // A clock that was set back must not lock a mailbox out for the difference.
-    let past: Vec<i64> = refused.iter().map(|&at| at.min(now)).filter(|&at| at > now - DAY).collect();
+    let past: Vec<i64> =
+        refused.iter().map(|&at| at.min(now)).filter(|&at| at > now - DAY).collect();
     let Some(&last) = past.last() else { return now };
     // After the first a minute, in case somebody is just typing it in; then a quarter of an hour.
     let pause = match past.len() {

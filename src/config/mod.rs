@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::rules::{Creation, DealChoice, Policy, Pattern, RuleSet};
+use crate::rules::{Creation, DealChoice, Pattern, Policy, RuleSet};
 
 mod check;
 pub mod defaults;

@@ -226,11 +226,7 @@ impl Knowledge {
     ) {
         use crate::card::{CardRef, Client, OpenCard};
         let known = self.known.entry(email.to_owned()).or_default();
-        let open = |kind, id| OpenCard {
-            card: CardRef { kind, id },
-            responsible,
-            updated_at: now,
-        };
+        let open = |kind, id| OpenCard { card: CardRef { kind, id }, responsible, updated_at: now };
         if let Some(&id) = cards.get(&CardKind::Lead) {
             known.leads.push(open(CardKind::Lead, id));
         }

@@ -46,7 +46,8 @@ pub fn deadline(now: i64, at: Option<Time>, zone: &TimeZone) -> Option<i64> {
     if today > now {
         return Some(today.timestamp().as_second());
     }
-    let tomorrow = now.date().tomorrow().ok()?.to_datetime(at).to_zoned_datetime(zone.clone()).ok()?;
+    let tomorrow =
+        now.date().tomorrow().ok()?.to_datetime(at).to_zoned_datetime(zone.clone()).ok()?;
     // A day without that hour (clocks put forward) must not end in the past.
     let latest = now.checked_add(SignedDuration::from_mins(1)).ok()?;
     Some(tomorrow.max(latest).timestamp().as_second())

@@ -115,7 +115,8 @@ impl<C: Crm> Filing<C> {
             Some(CardRef { kind: CardKind::Contact, id })
         });
         let mut notes = Vec::new();
-        let activity = self.make_activity(knowledge, case, mail, &plan, owner, client, &mut notes).await?;
+        let activity =
+            self.make_activity(knowledge, case, mail, &plan, owner, client, &mut notes).await?;
         let (attempt, completed) =
             self.write_content(directory, knowledge, case, mail, activity, notes).await?;
         for card in &plan.bound {
@@ -324,30 +325,34 @@ impl<C: Crm> Filing<C> {
         let email = plan.client_email.clone().unwrap_or_default();
         for &kind in &plan.create {
             let origin = origin(Made::Card(kind), &case.entry.fingerprint);
-            let id = match self.known_to_be_there(knowledge, case, Made::Card(kind), &origin).await? {
-                Some(found) => found.id,
-                None => {
-                    let client = plan.client.or_else(|| {
-                        let id = *made.get(&CardKind::Contact)?;
-                        Some(CardRef { kind: CardKind::Contact, id })
-                    });
-                    let draft = card_draft(kind, &origin, mail, plan, &email, client);
-                    let now = unix_now();
-                    self.ledger
-                        .sending(case.entry.id, kind.as_str(), origin.0.clone(), now)
-                        .await?;
-                    let id = self.crm.make_card(&draft).await.map_err(|failure| {
-                        Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
-                    })?;
-                    events::delivered(case.entry.id, kind.as_str(), id);
-                    let attempt =
-                        delivered(case.entry.id, "crm.item.add", &format!("{} {id}", kind.as_str()));
-                    self.ledger
-                        .made(case.entry.id, kind.as_str(), origin.0, id, Some(attempt), None)
-                        .await?;
-                    id
-                }
-            };
+            let id =
+                match self.known_to_be_there(knowledge, case, Made::Card(kind), &origin).await? {
+                    Some(found) => found.id,
+                    None => {
+                        let client = plan.client.or_else(|| {
+                            let id = *made.get(&CardKind::Contact)?;
+                            Some(CardRef { kind: CardKind::Contact, id })
+                        });
+                        let draft = card_draft(kind, &origin, mail, plan, &email, client);
+                        let now = unix_now();
+                        self.ledger
+                            .sending(case.entry.id, kind.as_str(), origin.0.clone(), now)
+                            .await?;
+                        let id = self.crm.make_card(&draft).await.map_err(|failure| {
+                            Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
+                        })?;
+                        events::delivered(case.entry.id, kind.as_str(), id);
+                        let attempt = delivered(
+                            case.entry.id,
+                            "crm.item.add",
+                            &format!("{} {id}", kind.as_str()),
+                        );
+                        self.ledger
+                            .made(case.entry.id, kind.as_str(), origin.0, id, Some(attempt), None)
+                            .await?;
+                        id
+                    }
+                };
             made.insert(kind, id);
         }
         if !made.is_empty() {
@@ -397,15 +402,15 @@ impl<C: Crm> Filing<C> {
             message_id: mail.message.message_id.clone(),
         };
         self.ledger.sending(case.entry.id, "activity", origin.0.clone(), now).await?;
-        let id = self.crm.add_activity(&draft).await.map_err(|failure| {
-            Stop::Undone(Undone { kind: Some("activity"), failure })
-        })?;
+        let id = self
+            .crm
+            .add_activity(&draft)
+            .await
+            .map_err(|failure| Stop::Undone(Undone { kind: Some("activity"), failure }))?;
         events::delivered(case.entry.id, "activity", id);
         let attempt = delivered(case.entry.id, "crm.activity.add", &format!("activity {id}"));
         let next = Some(("content", origin.0.clone()));
-        self.ledger
-            .made(case.entry.id, "activity", origin.0, id, Some(attempt), next)
-            .await?;
+        self.ledger.made(case.entry.id, "activity", origin.0, id, Some(attempt), next).await?;
         Ok(id)
     }
 
@@ -475,10 +480,8 @@ impl<C: Crm> Filing<C> {
             .filter(|name| !name.is_empty())
             .cloned()
             .unwrap_or_else(|| format!("employee {}", config.owner));
-        let closing = Closing {
-            notes,
-            connected_by: format!("Mailbox {}, connected by {who}", config.name),
-        };
+        let closing =
+            Closing { notes, connected_by: format!("Mailbox {}, connected by {who}", config.name) };
         let max_attachment = config.crm.max_attachment;
         let work = move || {
             let body = message::body(&raw).map_err(|error| error.to_string())?;
@@ -498,9 +501,7 @@ impl<C: Crm> Filing<C> {
                     entry.message,
                     &why,
                 );
-                self.ledger
-                    .quarantine(entry.id, vec![Evidence::new("unreadable", why)])
-                    .await?;
+                self.ledger.quarantine(entry.id, vec![Evidence::new("unreadable", why)]).await?;
                 Err(Stop::Step(Step::Done))
             }
         }

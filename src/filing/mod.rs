@@ -427,9 +427,8 @@ impl<C: Crm> Filing<C> {
             Fate::Deferred { retry_after, ambiguous, suspect } => {
                 let trouble = u64::try_from(now - entry.trouble_since.unwrap_or(now)).unwrap_or(0);
                 let (min, max) = ENTRY_WAITS;
-                let wait = retry_after.unwrap_or_else(|| {
-                    delay(Duration::from_secs(trouble), min, max)
-                });
+                let wait =
+                    retry_after.unwrap_or_else(|| delay(Duration::from_secs(trouble), min, max));
                 // Ten times, while others got through: it is this entry.
                 let others = self.last_delivered.load(Ordering::Relaxed);
                 if suspect
@@ -444,9 +443,7 @@ impl<C: Crm> Filing<C> {
                 // With the whole CRM in trouble the pause stands for the entry's own wait.
                 let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
                 let sent = sent.map(|kind| (kind, ambiguous));
-                self.ledger
-                    .defer(entry.id, next, suspect, sent, Some(attempt("deferred")))
-                    .await?;
+                self.ledger.defer(entry.id, next, suspect, sent, Some(attempt("deferred"))).await?;
                 if suspect { Ok(Step::Wait) } else { Ok(Step::Pause(failure)) }
             }
         }
@@ -459,9 +456,7 @@ impl<C: Crm> Filing<C> {
         reason: &str,
     ) -> Result<(), ledger::Error> {
         events::delivery_refused(entry.id, reason);
-        self.ledger
-            .settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt))
-            .await
+        self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt)).await
     }
 }
 
@@ -493,9 +488,9 @@ fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
         let mut joined: Vec<Case> = Vec::new();
         let mut kept: Vec<Vec<Case>> = Vec::new();
         for group in groups {
-            let same = group.iter().any(|other| {
-                other.entry.lane == case.entry.lane || Some(other.entry.id) == behind
-            });
+            let same = group
+                .iter()
+                .any(|other| other.entry.lane == case.entry.lane || Some(other.entry.id) == behind);
             if same {
                 joined.extend(group);
             } else {

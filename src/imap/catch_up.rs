@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Error;
 use super::fetch::{Header, WHOLE};
 use super::link::{CHUNK, Link, Listed, Opened};
-use super::Error;
-use crate::{events, unix_now};
 use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
 use crate::ledger::{self, FolderRow, Seen};
+use crate::{events, unix_now};
 
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
 const WINDOW: u32 = 4_000;
@@ -126,13 +126,7 @@ impl CatchUp<'_> {
         let name = folder.listed.name.as_str().to_owned();
         let ledger = &self.intake.ledger;
         let mut row = ledger
-            .folder(
-                self.intake.mailbox,
-                name.clone(),
-                folder.role.as_str(),
-                now,
-                self.history_days,
-            )
+            .folder(self.intake.mailbox, name.clone(), folder.role.as_str(), now, self.history_days)
             .await?;
         let started = Instant::now();
         let mut read = 0;
@@ -145,12 +139,7 @@ impl CatchUp<'_> {
                 Step::FirstContact { window_start } => {
                     let history = self.begin(&mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
-                    events::folder_first_read(
-                        &self.intake.name,
-                        name,
-                        history,
-                        self.history_days,
-                    );
+                    events::folder_first_read(&self.intake.name, name, history, self.history_days);
                 }
                 Step::Renumbered { window_start } => {
                     events::folder_renumbered(&self.intake.name, folder.listed.name.as_str());
@@ -266,7 +255,8 @@ impl CatchUp<'_> {
             self.messages(&reading, &uids).await?;
             if let Some(top) = top {
                 // The cursor goes by what the ledger holds, not by what was meant to be written.
-                let mut done = if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
+                let mut done =
+                    if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
                 done.extend(&self.gone);
                 let cursor = advance(low.saturating_sub(1), top, &listed, &done);
                 self.intake.record(&reading, Vec::new(), Some(cursor), unix_now()).await?;
@@ -480,8 +470,7 @@ impl CatchUp<'_> {
         came: impl Iterator<Item = u32>,
     ) -> Result<Vec<u32>, Error> {
         let came: Vec<u32> = came.collect();
-        let missing: Vec<u32> =
-            wanted.iter().copied().filter(|uid| !came.contains(uid)).collect();
+        let missing: Vec<u32> = wanted.iter().copied().filter(|uid| !came.contains(uid)).collect();
         let (Some(&low), Some(&high)) = (missing.first(), missing.last()) else {
             return Ok(missing);
         };

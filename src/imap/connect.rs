@@ -60,9 +60,8 @@ impl TrustStore {
             drop(roots.add(certificate));
         }
         if let Some(path) = ca_file {
-            let bad = |why: String| {
-                Error::Blocked(format!("imap.ca_file {}: {why}", path.display()))
-            };
+            let bad =
+                |why: String| Error::Blocked(format!("imap.ca_file {}: {why}", path.display()));
             let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<_, _>>)
                 .map_err(|error| bad(error.to_string()))?;
@@ -86,9 +85,7 @@ impl TrustStore {
         Ok(config)
     }
 
-    fn held(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<Option<PathBuf>, Arc<ClientConfig>>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Option<PathBuf>, Arc<ClientConfig>>> {
         self.configs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -40,7 +40,9 @@ impl Link {
         since: i64,
     ) -> Result<Vec<u32>, Error> {
         // SINCE disregards time and zone (RFC 3501 §6.4.4): a day more catches every zone.
-        let Some(day) = day(since.saturating_sub(86_400)) else { return self.uids(low, high).await };
+        let Some(day) = day(since.saturating_sub(86_400)) else {
+            return self.uids(low, high).await;
+        };
         let command = format!("UID SEARCH UID {} SINCE {day}", range(low, high));
         let mut uids = self.search("list recent messages", &command).await?;
         uids.retain(|uid| (low..=high).contains(uid));

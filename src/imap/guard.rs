@@ -79,9 +79,9 @@ impl Watch {
         }
         self.announced = match (self.announced, octet) {
             (_, b'{') => Announced::Number(0),
-            (Announced::Number(number), b'0'..=b'9') => Announced::Number(
-                number.saturating_mul(10).saturating_add(u64::from(octet - b'0')),
-            ),
+            (Announced::Number(number), b'0'..=b'9') => {
+                Announced::Number(number.saturating_mul(10).saturating_add(u64::from(octet - b'0')))
+            }
             (Announced::Number(number), b'+') => Announced::Number(number),
             (Announced::Number(number), b'}') => Announced::Closed(number),
             (Announced::Closed(number), b'\r') => Announced::Cr(number),
@@ -98,10 +98,7 @@ impl Watch {
                 return Ok(());
             }
             (
-                Announced::Nothing
-                | Announced::Number(_)
-                | Announced::Closed(_)
-                | Announced::Cr(_),
+                Announced::Nothing | Announced::Number(_) | Announced::Closed(_) | Announced::Cr(_),
                 _,
             ) => Announced::Nothing,
         };

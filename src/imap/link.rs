@@ -186,13 +186,12 @@ impl Link {
 
     /// All folders, with their special uses where the server knows them (RFC 6154).
     pub(super) async fn list(&mut self) -> Result<Vec<Listed>, Error> {
-        let command = if self.capabilities.has("SPECIAL-USE")
-            && self.capabilities.has("LIST-EXTENDED")
-        {
-            "LIST \"\" \"*\" RETURN (SPECIAL-USE)"
-        } else {
-            "LIST \"\" \"*\""
-        };
+        let command =
+            if self.capabilities.has("SPECIAL-USE") && self.capabilities.has("LIST-EXTENDED") {
+                "LIST \"\" \"*\" RETURN (SPECIAL-USE)"
+            } else {
+                "LIST \"\" \"*\""
+            };
         let mut folders = Vec::new();
         self.run("list folders", command, |answer| {
             if let Response::MailboxData(MailboxDatum::List(listed)) = answer {
@@ -426,7 +425,11 @@ fn of_status(doing: &'static str, status: &Status, outcome: &Outcome<'_>) -> Res
         Status::Ok | Status::PreAuth => Ok(()),
         Status::No | Status::Bad | Status::Bye => {
             let text = words(outcome);
-            if is_busy(&text) { Err(Error::Busy { doing, text }) } else { Err(Error::No { doing, text }) }
+            if is_busy(&text) {
+                Err(Error::Busy { doing, text })
+            } else {
+                Err(Error::No { doing, text })
+            }
         }
     }
 }

@@ -10,10 +10,10 @@ use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::Error;
 use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
 use super::connect::{Gate, TrustStore, connect};
 use super::link::{Link, Listed, Opened, Woke};
-use super::Error;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
 use crate::intake::Intake;
@@ -147,8 +147,7 @@ async fn session(
     let imap = &watched.mailbox.imap;
     let ledger = &watched.intake.ledger;
     let id = watched.intake.mailbox;
-    let secret =
-        imap.secret.read().await.map_err(|error| Error::Secret(crate::causes(&error)))?;
+    let secret = imap.secret.read().await.map_err(|error| Error::Secret(crate::causes(&error)))?;
     let digest = digest(&watched.mailbox, &secret);
     let (refused, refused_secret) = ledger.login_refusals(id).await?;
     let known = refused_secret.as_ref() == Some(&digest);
@@ -156,7 +155,10 @@ async fn session(
     let at = next_login(&refused, now);
     if known && at > now {
         return Err(Error::Credentials {
-            text: format!("next try in {} min, or as soon as the secret changes", (at - now) / 60 + 1),
+            text: format!(
+                "next try in {} min, or as soon as the secret changes",
+                (at - now) / 60 + 1
+            ),
         });
     }
     ledger.mailbox_state(id, "connecting", None).await?;
@@ -408,10 +410,11 @@ pub(super) fn chosen(mailbox: &Mailbox, listed: &[Listed]) -> Chosen {
 pub(super) fn roles(mailbox: &Mailbox, listed: &[Listed]) -> Vec<(Role, &'static str)> {
     let full = |name: &Option<String>| {
         let name = name.as_deref()?;
-        Some(by_name(name, listed).and_then(|index| listed.get(index)).map_or_else(
-            || name.to_owned(),
-            |found| found.name.as_str().to_owned(),
-        ))
+        Some(
+            by_name(name, listed)
+                .and_then(|index| listed.get(index))
+                .map_or_else(|| name.to_owned(), |found| found.name.as_str().to_owned()),
+        )
     };
     let configured = ConfiguredRoles {
         sent: full(&mailbox.folders.sent),

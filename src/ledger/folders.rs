@@ -193,7 +193,11 @@ impl Ledger {
                 "UPDATE folder SET uid_next = ?2, behind = ?3
                  WHERE id = ?1 AND (uid_next <> ?2 OR behind <> ?3)",
             )?
-            .execute(params![folder, uid_next, i64::try_from(behind).unwrap_or(i64::MAX)])?;
+            .execute(params![
+                folder,
+                uid_next,
+                i64::try_from(behind).unwrap_or(i64::MAX)
+            ])?;
             Ok(())
         })
         .await

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::Notify;
 
 mod folders;
@@ -19,9 +21,7 @@ pub use folders::{FolderRow, MailboxId};
 pub use outbox::{Attempt, Entry, EntryAction, MadeRow, Outcome, Parent, Plan, Saved};
 pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
-pub use views::{
-    Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts,
-};
+pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};
 
 /// Version of the newest migration this program knows.
 const SCHEMA: u32 = 1;
@@ -42,13 +42,19 @@ pub enum Error {
     Folder { path: String, source: std::io::Error },
     #[error("no ledger at {path}: mailcrm has not run with this configuration yet")]
     Absent { path: String },
-    #[error("ledger {path} is corrupt: {what}; restore a backup, or move it away and start anew (nothing is made twice)")]
+    #[error(
+        "ledger {path} is corrupt: {what}; restore a backup, or move it away and start anew (nothing is made twice)"
+    )]
     Corrupt { path: String, what: String },
-    #[error("ledger schema is version {found}, this program knows up to {known}; install the newer mailcrm")]
+    #[error(
+        "ledger schema is version {found}, this program knows up to {known}; install the newer mailcrm"
+    )]
     TooNew { found: u32, known: u32 },
     #[error("ledger {path} is in use by process {pid}")]
     Locked { path: String, pid: String },
-    #[error("ledger {path} belongs to {ledger}, the configuration names {configured}; set another ledger.path")]
+    #[error(
+        "ledger {path} belongs to {ledger}, the configuration names {configured}; set another ledger.path"
+    )]
     OtherCrm { path: String, ledger: String, configured: String },
     #[error("ledger: {doing}")]
     Sql { doing: &'static str, source: rusqlite::Error },
@@ -366,11 +372,8 @@ fn migrate(conn: &mut Connection, shown: &str) -> Result<(), Error> {
     // The check reads every page: a large ledger would start minutes late. Its damage is found
     // when the damaged page is read.
     if pages < CHECKED_PAGES {
-        let verdict: String = conn
-            .query_row("SELECT quick_check FROM pragma_quick_check(1)", [], |row| {
-                row.get("quick_check")
-            })
-            .map_err(open)?;
+        let verdict: String =
+            conn.query_row("PRAGMA quick_check", [], |row| row.get("quick_check")).map_err(open)?;
         if verdict != "ok" {
             return Err(Error::Corrupt { path: shown.to_owned(), what: verdict });
         }

@@ -191,9 +191,11 @@ impl Ledger {
     /// When anything was last sent to the CRM, Unix seconds.
     pub async fn last_sent(&self) -> Result<Option<i64>, Error> {
         self.read("read the last sending", |conn| {
-            conn.query_row("SELECT max(at) AS at FROM (SELECT at FROM attempt ORDER BY id DESC LIMIT 50)", [], |row| {
-                row.get("at")
-            })
+            conn.query_row(
+                "SELECT max(at) AS at FROM (SELECT at FROM attempt ORDER BY id DESC LIMIT 50)",
+                [],
+                |row| row.get("at"),
+            )
         })
         .await
     }
@@ -327,15 +329,19 @@ impl Ledger {
     }
 
     /// Forgets where an entry was to go, because its card is gone; it is placed anew once.
-    pub async fn place_anew(&self, entry: i64, fact: String, attempt: Option<Attempt>) -> Result<(), Error> {
+    pub async fn place_anew(
+        &self,
+        entry: i64,
+        fact: String,
+        attempt: Option<Attempt>,
+    ) -> Result<(), Error> {
         self.write("place an entry anew", move |tx| {
             tx.prepare_cached("UPDATE entry SET plan = NULL, replaced = 1 WHERE id = ?1")?
                 .execute(params![entry])?;
-            let message: i64 = tx.query_row(
-                "SELECT message FROM entry WHERE id = ?1",
-                params![entry],
-                |row| row.get("message"),
-            )?;
+            let message: i64 =
+                tx.query_row("SELECT message FROM entry WHERE id = ?1", params![entry], |row| {
+                    row.get("message")
+                })?;
             // What was made for the old place is gone with it; a new card gets a new call.
             tx.execute(
                 "DELETE FROM made WHERE entry = ?1 AND kind IN ('lead', 'contact', 'deal')",
@@ -632,8 +638,8 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
 }
 
 fn made_rows(conn: &Connection, entry: i64) -> rusqlite::Result<Vec<MadeRow>> {
-    let mut statement = conn
-        .prepare_cached("SELECT kind, look_up, sent_at, crm_id FROM made WHERE entry = ?1")?;
+    let mut statement =
+        conn.prepare_cached("SELECT kind, look_up, sent_at, crm_id FROM made WHERE entry = ?1")?;
     let rows = statement.query_map(params![entry], |row| {
         Ok(MadeRow {
             kind: row.get("kind")?,
@@ -676,9 +682,8 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
 }
 
 pub(super) fn cards(conn: &Connection, message: i64) -> rusqlite::Result<Vec<CardRef>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT kind, crm_id FROM card WHERE message = ?1 ORDER BY position",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT kind, crm_id FROM card WHERE message = ?1 ORDER BY position")?;
     let rows = statement.query_map(params![message], |row| {
         Ok((row.get::<_, String>("kind")?, row.get::<_, u64>("crm_id")?))
     })?;

@@ -102,8 +102,8 @@ impl Ledger {
         fingerprints: Vec<[u8; 32]>,
     ) -> Result<Vec<Known>, Error> {
         self.read("look for known messages", move |conn| {
-            let mut of_message = conn
-                .prepare_cached("SELECT id, state FROM message WHERE fingerprint = ?1")?;
+            let mut of_message =
+                conn.prepare_cached("SELECT id, state FROM message WHERE fingerprint = ?1")?;
             let mut of_place = conn.prepare_cached(PLACE_DECIDES_NOTHING)?;
             fingerprints
                 .iter()
@@ -119,7 +119,7 @@ impl Ledger {
                     }
                     let nothing: bool = of_place
                         .query_row(params![id, folder, mailbox.0, role], |row| {
-                            row.get("nothing")
+                            row.get("decides_nothing")
                         })?;
                     Ok(if nothing { Known::PlaceOnly } else { Known::DecideAnew })
                 })
@@ -154,7 +154,11 @@ impl Ledger {
                         "UPDATE folder SET cursor = max(cursor, ?2)
                          WHERE id = ?1 AND uid_validity = ?3",
                     )?
-                    .execute(params![batch.folder, cursor, batch.uid_validity])?;
+                    .execute(params![
+                        batch.folder,
+                        cursor,
+                        batch.uid_validity
+                    ])?;
                 }
                 // Before the commit: from then on a delivery may release the message.
                 for (segment, messages) in kept {
@@ -190,7 +194,7 @@ impl Ledger {
 const PLACE_DECIDES_NOTHING: &str =
     "SELECT EXISTS (SELECT 1 FROM place p JOIN folder f ON f.id = p.folder
                     WHERE p.message = ?1
-                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4))) AS nothing";
+                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4))) AS decides_nothing";
 
 fn segments_of(batch: &Batch) -> Vec<u64> {
     let mut segments: Vec<u64> = batch
@@ -226,7 +230,7 @@ fn record_one(
                 && !tx
                     .prepare_cached(PLACE_DECIDES_NOTHING)?
                     .query_row(params![id, batch.folder, batch.mailbox.0, batch.role], |row| {
-                        row.get::<_, bool>("nothing")
+                        row.get::<_, bool>("decides_nothing")
                     })?;
             (id, decides)
         }
@@ -316,9 +320,7 @@ fn decide(
         Verdict::PlaceOnly => return Ok(()),
         Verdict::Skip(reason) => (State::Skipped, Some(reason.code()), true),
         Verdict::Queue { employees_known, .. } => (State::Queued, None, *employees_known),
-        Verdict::Quarantine { .. } => {
-            (State::Quarantined, Some(Reason::Unreadable.code()), true)
-        }
+        Verdict::Quarantine { .. } => (State::Quarantined, Some(Reason::Unreadable.code()), true),
     };
     let facts = &seen.facts;
     tx.prepare_cached(

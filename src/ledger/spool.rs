@@ -127,7 +127,14 @@ impl Spool {
             .open(self.path(segment))
             .map_err(|source| Error::Spool { doing: "begin a segment", source })?;
         let file = std::io::BufWriter::with_capacity(256 * 1024, file);
-        Ok(SpoolWriter { spool: Arc::clone(self), file, segment, octets: 0, started: 0, finished: false })
+        Ok(SpoolWriter {
+            spool: Arc::clone(self),
+            file,
+            segment,
+            octets: 0,
+            started: 0,
+            finished: false,
+        })
     }
 
     /// Reads one message. Blocks.
@@ -153,8 +160,7 @@ impl Spool {
 
     /// Removes a finished segment that no row came to refer to.
     pub(super) fn sweep(&self, segment: u64) {
-        let unused =
-            self.held().get(&segment).is_some_and(|kept| kept.messages == UNCOUNTED);
+        let unused = self.held().get(&segment).is_some_and(|kept| kept.messages == UNCOUNTED);
         if unused {
             self.drop_segment(segment);
         }

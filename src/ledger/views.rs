@@ -155,14 +155,14 @@ impl Ledger {
                          JOIN mailbox b ON b.id = f.mailbox
                          WHERE b.name = ?1 AND f.name = ?2 AND p.uid = ?3",
                     )?;
-                    let rows = statement.query_map(params![mailbox, folder, uid], |row| {
-                        row.get("message")
-                    })?;
+                    let rows = statement
+                        .query_map(params![mailbox, folder, uid], |row| row.get("message"))?;
                     rows.collect::<rusqlite::Result<_>>()?
                 }
                 Named::MessageId(id) => {
-                    let mut statement = conn
-                        .prepare_cached("SELECT id FROM message WHERE message_id = ?1 ORDER BY id")?;
+                    let mut statement = conn.prepare_cached(
+                        "SELECT id FROM message WHERE message_id = ?1 ORDER BY id",
+                    )?;
                     let rows = statement.query_map(params![id], |row| row.get("id"))?;
                     rows.collect::<rusqlite::Result<_>>()?
                 }
