@@ -2,8 +2,56 @@
 //!
 //! The modules in the order in which data passes them.
 
-pub mod card;
-pub mod crm;
-pub mod demo;
+/// The configuration, read once, checked once.
+pub mod config;
+
+/// One mailbox, for ever: connect, catch up, idle, again.
+pub mod imap;
+/// Pure. Raw bytes to facts.
 pub mod message;
+/// Pure. Roles of folders; how far a folder is done.
+pub mod folder;
+/// Pure. What belongs in the CRM, and where.
 pub mod rules;
+/// One raw message in, one ledger transaction out.
+pub mod intake;
+/// Messages, places, cursors, outbox and spool.
+pub mod ledger;
+/// Takes what is due, places it, delivers it.
+pub mod filing;
+/// Pure. Cards and what a CRM says about people.
+pub mod card;
+/// What mailcrm asks of any CRM; Bitrix24; the sandbox.
+pub mod crm;
+
+/// The command line.
+pub mod cli;
+/// Tasks, signals, systemd.
+pub mod daemon;
+/// Every line the log may say.
+pub mod events;
+/// How long to wait.
+pub mod retry;
+
+/// A private mail server and sample mail.
+pub mod demo;
+
+/// An error and its causes on one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The clock, read once a step.
+fn unix_now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,11 +1,15 @@
 //! What mailcrm asks of any CRM, in its own words.
 
+pub mod sandbox;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
 use crate::card::{CardKind, CardNow, CardRef, Employee, Known};
 use crate::rules::Direction;
+
+pub mod bitrix24;
 
 /// Hex SHA-256 of kind and identity: the same in every ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

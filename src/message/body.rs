@@ -1,5 +1,13 @@
 //! The text and the files of a message, as they go to the CRM. Pure.
 
+use super::{
+    charset,
+    header::{Headers, with_line_feeds},
+    html,
+    mime::{self, Entity, Part},
+    name, word,
+};
+
 /// What is written into the activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
@@ -25,4 +33,235 @@ impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Attachment({}, {} bytes)", self.content_type, self.bytes.len())
     }
+}
+
+/// Bytes at the start of an HTML part in which its charset may be declared.
+const META_WITHIN: usize = 4_096;
+
+/// The first line of a message in PGP's own armour (RFC 9580 section 6.2).
+const PGP_MESSAGE: &str = "-----BEGIN PGP MESSAGE-----";
+
+/// Text and files of a whole message.
+pub fn read(raw: &[u8]) -> Body {
+    let raw = with_line_feeds(raw);
+    let headers = Headers::of_message(&raw);
+    let rest = headers.body();
+    let entity = Entity::new(headers, false, None);
+    let hint = entity.content_type.get("charset").map(str::to_owned);
+    let root = mime::walk(entity, rest, hint.as_deref());
+    let mut reader = Reader { hint, attachments: Some(Vec::new()), count: 0, encrypted: false };
+    let mut text = reader.text_of(&root, true).unwrap_or_default();
+    // In line with the text; what stands before it may still be read.
+    if let Some(at) = armour(&text) {
+        reader.encrypted = true;
+        text.truncate(at);
+    }
+    let text = text.trim_end().to_owned();
+    let attachments = reader.attachments.unwrap_or_default();
+    Body { text, attachments, encrypted: reader.encrypted }
+}
+
+/// The text alone, for the identity of a message without Message-ID.
+pub fn text(headers: Headers<'_>) -> String {
+    let rest = headers.body();
+    let entity = Entity::new(headers, false, None);
+    let hint = entity.content_type.get("charset").map(str::to_owned);
+    let root = mime::walk(entity, rest, hint.as_deref());
+    let mut reader = Reader { hint, attachments: None, count: 0, encrypted: false };
+    reader.text_of(&root, true).unwrap_or_default()
+}
+
+fn armour(text: &str) -> Option<usize> {
+    if text.starts_with(PGP_MESSAGE) {
+        return Some(0);
+    }
+    // Quoted (`> -----BEGIN`) it is a discussion about one.
+    text.match_indices(PGP_MESSAGE)
+        .map(|(at, _)| at)
+        .find(|at| text.get(..*at).is_some_and(|before| before.ends_with('\n')))
+}
+
+struct Reader {
+    /// Charset of the whole message, for names and parts that declare none.
+    hint: Option<String>,
+    /// `None` if only the text is wanted.
+    attachments: Option<Vec<Attachment>>,
+    count: usize,
+    encrypted: bool,
+}
+
+impl Reader {
+    /// The text of a part, `None` if it has none; its files are kept on the way.
+    ///
+    /// Recursion is as deep as [`mime::walk`] allows.
+    fn text_of(&mut self, part: &Part<'_>, is_root: bool) -> Option<String> {
+        match part {
+            Part::Leaf { entity, raw } => {
+                if is_encrypted(entity) {
+                    // The caller attaches the whole original: its envelope alone is of no use.
+                    self.encrypted = true;
+                    return None;
+                }
+                let kind = text_kind(entity, is_root);
+                if let Some(kind) = kind {
+                    return Some(self.decode_text(entity, raw, kind));
+                }
+                self.keep(entity, raw);
+                None
+            }
+            Part::Multi { entity, parts } => {
+                if entity.content_type.value == "multipart/encrypted" {
+                    self.encrypted = true;
+                    return None;
+                }
+                if entity.content_type.value == "multipart/alternative" {
+                    return self.best_of(parts);
+                }
+                let texts: Vec<String> = parts
+                    .iter()
+                    .filter_map(|part| self.text_of(part, false))
+                    .filter(|text| !text.trim().is_empty())
+                    .map(|text| text.trim_end().to_owned())
+                    .collect();
+                (!texts.is_empty()).then(|| texts.join("\n\n"))
+            }
+        }
+    }
+
+    /// Of several forms of one text the plain one, unless it is empty: newsletters send a blank.
+    fn best_of(&mut self, parts: &[Part<'_>]) -> Option<String> {
+        let mut plain: Option<String> = None;
+        let mut other: Option<String> = None;
+        for part in parts {
+            let Some(text) = self.text_of(part, false).filter(|text| !text.trim().is_empty())
+            else {
+                continue;
+            };
+            let is_plain = matches!(part, Part::Leaf { entity, .. } if is_plain(entity));
+            let best = if is_plain { &mut plain } else { &mut other };
+            best.get_or_insert(text);
+        }
+        plain.or(other)
+    }
+
+    fn decode_text(&self, entity: &Entity<'_>, raw: &[u8], kind: TextKind) -> String {
+        let bytes = entity.decode(raw);
+        let label = entity.content_type.get("charset");
+        match kind {
+            TextKind::Plain => {
+                let text = charset::decode(&bytes, label.or(self.hint.as_deref()));
+                plain_text(&text)
+            }
+            TextKind::Html => {
+                let meta = if label.is_none() { meta_charset(&bytes) } else { None };
+                let label = label.or(meta.as_deref()).or(self.hint.as_deref());
+                plain_text(&html::to_text(&charset::decode(&bytes, label)))
+            }
+        }
+    }
+
+    fn keep(&mut self, entity: &Entity<'_>, raw: &[u8]) {
+        self.count += 1;
+        let Some(attachments) = self.attachments.as_mut() else {
+            return;
+        };
+        let content_type = entity.content_type.value.clone();
+        let bytes = entity.decode(raw).into_owned();
+        let given = given_name(entity).or_else(|| {
+            let attached_mail =
+                matches!(content_type.as_str(), "message/rfc822" | "message/global");
+            attached_mail.then(|| mail_name(&bytes)).flatten()
+        });
+        let name = given.unwrap_or_else(|| name::by_type(&content_type, self.count));
+        attachments.push(Attachment { name, content_type, bytes });
+    }
+}
+
+#[derive(Clone, Copy)]
+enum TextKind {
+    Plain,
+    Html,
+}
+
+/// Whether a leaf is text to be read here, and of which kind; `None` for a file.
+fn text_kind(entity: &Entity<'_>, is_root: bool) -> Option<TextKind> {
+    if entity.disposition.value == "attachment" {
+        return None;
+    }
+    // Some programs name even the only part; inside a multipart a name makes it a file.
+    if !is_root && given_name(entity).is_some() {
+        return None;
+    }
+    match entity.content_type.value.as_str() {
+        "text/html" | "application/xhtml+xml" => Some(TextKind::Html),
+        "text/plain" | "text/enriched" | "text/richtext" => Some(TextKind::Plain),
+        // A multipart that could not be taken apart is still someone's text.
+        other if other.starts_with("multipart/") => Some(TextKind::Plain),
+        _ => None,
+    }
+}
+
+fn is_plain(entity: &Entity<'_>) -> bool {
+    entity.content_type.value == "text/plain"
+}
+
+/// S/MIME that is signed but opaque can be read here as little as what is encrypted.
+fn is_encrypted(entity: &Entity<'_>) -> bool {
+    match entity.content_type.value.as_str() {
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" | "application/pgp-encrypted" => true,
+        "application/octet-stream" => {
+            given_name(entity).is_some_and(|name| name.to_ascii_lowercase().ends_with(".p7m"))
+        }
+        _ => false,
+    }
+}
+
+fn given_name(entity: &Entity<'_>) -> Option<String> {
+    let candidates = [
+        entity.disposition.get("filename"),
+        entity.content_type.get("name"),
+        entity.disposition.get("name"),
+        entity.content_type.get("filename"),
+    ];
+    candidates.into_iter().flatten().find_map(name::clean)
+}
+
+/// `{subject}.eml` for an attached mail.
+fn mail_name(raw: &[u8]) -> Option<String> {
+    let headers = Headers::of_message(raw);
+    let subject = headers.first("Subject")?;
+    let subject = word::decode(&charset::decode_unlabelled(&subject, None));
+    // Room for the extension within the length that a name may have.
+    let title = name::clean_title(&subject.chars().take(100).collect::<String>())?;
+    Some(format!("{title}.eml"))
+}
+
+fn meta_charset(bytes: &[u8]) -> Option<String> {
+    let head = bytes.get(..bytes.len().min(META_WITHIN)).unwrap_or_default();
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let rest = head.split_once("charset=")?.1.trim_start_matches(['"', '\'', ' ']);
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | ':'));
+    let label = rest.get(..end.unwrap_or(rest.len()))?;
+    // Text whose `<meta>` could be read is not UTF-16, whatever it says (HTML standard).
+    (!label.is_empty() && !label.starts_with("utf-16")).then(|| label.to_owned())
+}
+
+/// Lines ended by LF, without control characters.
+fn plain_text(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut clean = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => {
+                if chars.peek() != Some(&'\n') {
+                    clean.push('\n');
+                }
+            }
+            '\n' | '\t' => clean.push(c),
+            c if c.is_control() => {}
+            c => clean.push(c),
+        }
+    }
+    clean
 }

@@ -1,17 +1,42 @@
 //! Raw bytes to the facts that the rules need. Pure.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 pub mod address;
 pub mod body;
+mod charset;
 pub mod class;
+mod date;
+#[cfg(test)]
+mod fixtures;
+mod header;
+mod html;
+pub mod identity;
+mod mime;
+mod name;
+mod params;
+mod subject;
+mod verdict;
+mod word;
 
 pub use address::Address;
 pub use body::{Attachment, Body};
 pub use class::{Class, Classified};
 
+use header::{Headers, with_line_feeds};
+use identity::Identity;
+
+/// Characters of a subject that are kept.
+const MAX_SUBJECT: usize = 2_000;
+
+/// Bytes of one header that are decoded for a text of [`MAX_SUBJECT`] characters: the thriftiest
+/// encoding of an astral character takes 12 bytes, and every fourth byte more goes to the words.
+const MAX_TEXT: usize = 64 * 1024;
+
 /// What one message says about itself.
 ///
-/// All header facts are there when only the header block was given; `body_digest` then covers
-/// an empty text.
+/// All facts are there when only the header block was given. The fingerprint of a message without
+/// a Message-ID then is that of one with an empty body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Message-ID without blanks and angle brackets, case kept; `None` if absent or empty.
@@ -39,4 +64,180 @@ pub struct Message {
     /// Sent by the CRM itself: the activity's number out of a Message-ID
     /// `crm.activity.{id}-{code}@host`.
     pub crm_activity: Option<u64>,
+}
+
+impl Message {
+    /// To, Cc and Bcc in this order.
+    pub fn recipients(&self) -> impl Iterator<Item = &Address> {
+        self.to.iter().chain(&self.cc).chain(&self.bcc)
+    }
+
+    /// Everyone the message names: Reply-To, From, To, Cc, Bcc in this order.
+    pub fn parties(&self) -> impl Iterator<Item = &Address> {
+        self.reply_to.iter().chain(&self.from).chain(&self.from_more).chain(self.recipients())
+    }
+}
+
+/// The parser gave up, and with what words. The message is to be quarantined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read message: {0}")]
+pub struct Unreadable(pub String);
+
+/// Reads the facts out of a whole message or of its header block alone.
+///
+/// Any bytes give a message; what cannot be found is empty. Only a message without a Message-ID
+/// needs its body, for the fingerprint.
+///
+/// # Errors
+/// [`Unreadable`] if a decoder panicked. It would again: nothing is to be tried anew.
+pub fn parse(raw: &[u8]) -> Result<Message, Unreadable> {
+    guarded(|| read(raw))
+}
+
+/// Reads text and files of a whole message.
+///
+/// # Errors
+/// [`Unreadable`] if a decoder panicked.
+pub fn body(raw: &[u8]) -> Result<Body, Unreadable> {
+    guarded(|| body::read(raw))
+}
+
+/// mail-parser has panicked on crafted mail before (its issues 120, 145, 155): one bad message
+/// stops nothing else (promise 6).
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Unreadable> {
+    // Only shared bytes go in and a new value comes out: nothing half done can be seen.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Unreadable(text.unwrap_or_else(|| "parser panicked".to_owned()))
+    })
+}
+
+fn read(raw: &[u8]) -> Message {
+    let raw = with_line_feeds(raw);
+    let headers = Headers::of_message(&raw);
+    let content_type = headers.first("Content-Type").map(|value| params::parse(&value, None));
+    let hint = content_type.as_ref().and_then(|value| value.get("charset"));
+
+    let mut from = address::of_header(&headers, "From", hint);
+    if from.is_empty() {
+        from = address::of_header(&headers, "Sender", hint);
+        from.truncate(1);
+    }
+    let mut from = from.into_iter();
+    let first_from = from.next();
+    let subject = text_of(&headers, "Subject", hint);
+    let date_text = text_of(&headers, "Date", None);
+    let message_id = headers
+        .all("Message-ID")
+        .find_map(|id| identity::normalise_id(&String::from_utf8_lossy(&id)));
+    let class =
+        class::classify(&headers, first_from.as_ref().map(|from| from.email.as_str()), &subject);
+
+    let mut message = Message {
+        crm_activity: message_id.as_deref().and_then(identity::crm_activity),
+        message_id,
+        fingerprint: [0; 32],
+        from: first_from,
+        from_more: from.collect(),
+        reply_to: address::of_header(&headers, "Reply-To", hint),
+        to: address::of_header(&headers, "To", hint),
+        cc: address::of_header(&headers, "Cc", hint),
+        bcc: address::of_header(&headers, "Bcc", hint),
+        subject,
+        date: date::parse(&date_text),
+        in_reply_to: identity::ids(&headers, "In-Reply-To"),
+        references: identity::ids(&headers, "References"),
+        class,
+    };
+    message.fingerprint = fingerprint(&message, &date_text, headers);
+    message
+}
+
+fn fingerprint(message: &Message, date_text: &str, headers: Headers<'_>) -> [u8; 32] {
+    let date = message.date.map_or_else(|| date_text.to_owned(), |seconds| seconds.to_string());
+    let sender = message.from.as_ref().map_or("", |from| from.email.as_str());
+    if let Some(id) = &message.message_id {
+        return Identity::ById { id, sender, date: &date }.fingerprint();
+    }
+    // Bcc is in the sender's copy only.
+    let mut recipients: Vec<&str> =
+        message.to.iter().chain(&message.cc).map(|to| to.email.as_str()).collect();
+    recipients.sort_unstable();
+    recipients.dedup();
+    let text = identity::single_blanks(&body::text(headers));
+    let (subject, text) = (message.subject.as_str(), text.as_str());
+    Identity::ByContent { from: sender, date: &date, subject, recipients: &recipients, text }
+        .fingerprint()
+}
+
+/// A header as one line of text; empty if absent.
+fn text_of(headers: &Headers<'_>, name: &str, hint: Option<&str>) -> String {
+    let value = headers.first(name).unwrap_or_default();
+    let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
+    let text = charset::decode_unlabelled(value, hint);
+    charset::one_line(&word::decode(&text), MAX_SUBJECT)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn any_bytes_are_a_message() {
+        let hostile: &[(&str, Vec<u8>)] = &[
+            ("empty", vec![]),
+            ("nul bytes", vec![0; 10_000]),
+            ("all bytes", (0..=255).cycle().take(70_000).collect()),
+            ("no header", b"just a text".to_vec()),
+            ("one long line", vec![b'a'; 1 << 20]),
+            ("long subject", [b"Subject: ".to_vec(), vec![b'a'; 1 << 20]].concat()),
+            ("long from", [b"From: ".to_vec(), b"a@b.example, ".repeat(90_000)].concat()),
+            ("open brackets", [b"From: ".to_vec(), b"<(\"".repeat(300_000)].concat()),
+            ("groups", [b"To: ".to_vec(), b"a@b:;".repeat(200_000)].concat()),
+            ("words", [b"Subject: ".to_vec(), b"=?utf-8?Q?".repeat(100_000)].concat()),
+            ("references", [b"References: ".to_vec(), b"<a@b>".repeat(200_000)].concat()),
+            ("content type", [b"Content-Type: a/b".to_vec(), b";x*0*=y".repeat(150_000)].concat()),
+        ];
+        for (name, raw) in hostile {
+            let message = parse(raw).unwrap();
+            assert!(message.subject.chars().count() <= MAX_SUBJECT, "{name}");
+            assert!(message.parties().count() <= 5_000, "{name}");
+            body(raw).unwrap();
+        }
+    }
+
+    #[test]
+    fn sender_stands_in_for_a_from_that_cannot_be_read() {
+        let raw = b"From: nobody at all\nSender: Ana <ana@example.com>, bo@example.com\n\n";
+        let message = parse(raw).unwrap();
+        assert_eq!(message.from.unwrap().email, "ana@example.com");
+        assert_eq!(message.from_more, []);
+    }
+
+    #[test]
+    fn several_senders_are_kept_apart() {
+        let message =
+            parse(b"From: a@example.com, b@example.com\nFrom: c@example.com\n\n").unwrap();
+        assert_eq!(message.from.unwrap().email, "a@example.com");
+        let more: Vec<&str> = message.from_more.iter().map(|from| from.email.as_str()).collect();
+        assert_eq!(more, ["b@example.com", "c@example.com"]);
+    }
+
+    #[test]
+    fn message_without_id_is_known_by_its_text() {
+        let mail = |text: &str, extra: &str| {
+            let raw = format!("{extra}From: a@example.com\nSubject: s\n\n{text}\n");
+            parse(raw.as_bytes()).unwrap().fingerprint
+        };
+        assert_eq!(mail("hello", ""), mail("hello  ", "Received: x\n"));
+        assert_ne!(mail("hello", ""), mail("hallo", ""));
+    }
+
+    #[test]
+    fn panic_is_told_and_not_passed_on() {
+        let told = guarded(|| std::hint::black_box(None::<u8>).unwrap());
+        assert!(told.is_err_and(|Unreadable(text)| text.contains("None")));
+    }
 }

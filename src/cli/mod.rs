@@ -1,0 +1,212 @@
+//! The command line: one file a command. Data on standard output, trouble on standard error.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config, Mistake};
+
+mod check;
+mod demo;
+mod explain;
+mod messages;
+mod print;
+mod reconcile;
+mod run;
+mod sandbox;
+mod status;
+
+/// Files mail from IMAP mailboxes in Bitrix24, every message once.
+#[derive(Debug, Parser)]
+#[command(name = "mailcrm", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file; mailboxes.d/*.toml beside it is read too
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/mailcrm/mailcrm.toml")]
+    pub config: PathBuf,
+    /// Print JSON instead of columns
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Form of the log on standard error
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Least important events to log
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon
+    Run,
+    /// Check configuration, logins, folders and the CRM; one finding a line, with its mend
+    Check {
+        /// Only this mailbox
+        mailbox: Option<String>,
+    },
+    /// Show mailboxes, the outbox and the CRM
+    Status,
+    /// List messages of the ledger, newest first
+    Messages(Messages),
+    /// Show why a message is where it is
+    Explain(Explain),
+    /// Compare the server's messages with the ledger; exit 1 if any is unexplained
+    Reconcile {
+        /// Only this mailbox
+        mailbox: Option<String>,
+    },
+    /// Run the built-in stand-in for Bitrix24, with a page that shows its cards
+    Sandbox(Sandbox),
+    /// Run a private mail server, the sandbox CRM and the daemon together on sample mail
+    Demo(Demo),
+    /// Print a man page, or write all of them into a folder
+    #[command(hide = true)]
+    Man {
+        /// Folder to write the pages into
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Messages {
+    /// Only messages with a place in this mailbox
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
+    /// Only messages in this state
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Only messages skipped, parked or quarantined for this reason
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// Only messages received at or after this time, such as 2024-05-02 or 2024-05-02T10:15Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only messages received before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only messages from this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// At most this many; 50 on a terminal, all when piped or with --json
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Ledger number, place (mailbox/folder/uid) or Message-ID
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub message: Option<String>,
+    /// Judge this file instead, without touching anything
+    #[arg(long, value_name = "FILE", requires = "mailbox")]
+    pub file: Option<PathBuf>,
+    /// Mailbox whose rules judge the file
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
+    /// Folder the file is taken to lie in
+    #[arg(long, value_name = "NAME", default_value = "INBOX")]
+    pub folder: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8026")]
+    pub listen: String,
+    /// SQLite file that holds the cards
+    #[arg(long, value_name = "FILE", default_value = "sandbox.sqlite")]
+    pub path: PathBuf,
+    /// Requests a second that drain from the bucket, as in Bitrix24's cloud; 0 for no limit
+    #[arg(long, value_name = "RATE", default_value_t = 0.0)]
+    pub drain: f64,
+    /// Requests in the bucket above which QUERY_LIMIT_EXCEEDED is answered
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub threshold: u32,
+    /// Work without leads, as Bitrix24's simple mode
+    #[arg(long)]
+    pub simple: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// End when every sample mail has its fate, and check the summary
+    #[arg(long)]
+    pub once: bool,
+    /// Folder for everything the demo writes; it is made, and removed at the end
+    #[arg(long, value_name = "FOLDER", default_value = ".demo")]
+    pub folder: PathBuf,
+}
+
+/// How a command ended badly.
+pub enum Trouble {
+    /// Exit 1: standard error says why.
+    Failed(String),
+    /// Exit 1, and everything is said already.
+    Told,
+    /// Exit 2.
+    Usage(String),
+    /// Exit 78.
+    Configuration(Vec<Mistake>),
+}
+
+impl<E: std::error::Error> From<E> for Trouble {
+    fn from(error: E) -> Trouble {
+        Trouble::Failed(crate::causes(&error))
+    }
+}
+
+/// Carries a command out and returns the exit code.
+pub async fn carry_out(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Run => run::run(&cli.config).await,
+        Command::Check { mailbox } => check::check(&cli.config, mailbox, cli.json).await,
+        Command::Status => status::status(&cli.config, cli.json).await,
+        Command::Messages(filter) => messages::messages(&cli.config, filter, cli.json).await,
+        Command::Explain(asked) => explain::explain(&cli.config, asked, cli.json).await,
+        Command::Reconcile { mailbox } => {
+            reconcile::reconcile(&cli.config, mailbox, cli.json).await
+        }
+        Command::Sandbox(options) => sandbox::sandbox(options).await,
+        Command::Demo(options) => demo::demo(options).await,
+        Command::Man { folder } => print::man_pages(&folder),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Told) => ExitCode::from(1),
+        Err(Trouble::Failed(text)) => {
+            eprintln!("mailcrm: {text}");
+            ExitCode::from(1)
+        }
+        Err(Trouble::Usage(text)) => {
+            eprintln!("mailcrm: {text}");
+            ExitCode::from(2)
+        }
+        Err(Trouble::Configuration(mistakes)) => {
+            for mistake in mistakes {
+                eprintln!("{mistake}");
+            }
+            ExitCode::from(78)
+        }
+    }
+}
+
+/// The configuration, or all its mistakes.
+fn load(path: &Path) -> Result<Config, Trouble> {
+    config::load(path, config::environment()).map_err(Trouble::Configuration)
+}

@@ -1,0 +1,566 @@
+//! Writes what is asked of Bitrix24. Pure.
+//!
+//! What carries text from a mail is a call of its own, in JSON; only look-ups by number, hash and plain address
+//! have a form for a batch (see `batch`).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::card::{CardKind, CardRef};
+use crate::crm::{ActivityContent, ActivityDraft, CardDraft, Communication, Made};
+use crate::rules::Direction;
+
+use super::answers::{entity_name, entity_type};
+use super::batch::{Command, PlainAddress, Word};
+use super::limits;
+
+/// The kinds of cards that bear addresses, in the order in which they are asked for.
+pub const WITH_ADDRESS: [CardKind; 3] = [CardKind::Lead, CardKind::Contact, CardKind::Company];
+
+/// Rows on a page of Bitrix24.
+pub const PAGE: usize = 50;
+
+const CARD_FIELDS: [&str; 9] = [
+    "id",
+    "assignedById",
+    "updatedTime",
+    "stageId",
+    "stageSemanticId",
+    "closed",
+    "contactId",
+    "companyId",
+    "leadId",
+];
+
+/// The fields of [`CARD_FIELDS`] that a kind has; wrong ones might be refused one day.
+fn card_fields(kind: CardKind) -> &'static [&'static str] {
+    match kind {
+        CardKind::Deal => &CARD_FIELDS,
+        CardKind::Lead => &[
+            "id",
+            "assignedById",
+            "updatedTime",
+            "stageId",
+            "stageSemanticId",
+            "contactId",
+            "companyId",
+        ],
+        CardKind::Contact | CardKind::Company => &["id", "assignedById", "updatedTime"],
+    }
+}
+
+/// Numbers of the cards of a kind that bear an address.
+///
+/// One kind a call: with 20 hits of one kind the later kinds would be cut off.
+pub fn find_by_address(kind: CardKind, address: &PlainAddress) -> Command {
+    Command::new("crm.duplicate.findbycomm")
+        .fixed("type", "EMAIL")
+        .address("values[]", address)
+        .fixed("entity_type", entity_name(kind))
+}
+
+/// The same for an address that may not stand in a batch.
+pub fn find_by_odd_address(kind: CardKind, address: &str) -> (&'static str, Value) {
+    let body = json!({ "type": "EMAIL", "values": [address], "entity_type": entity_name(kind) });
+    ("crm.duplicate.findbycomm", body)
+}
+
+/// Up to [`PAGE`] cards of one kind.
+pub fn cards(kind: CardKind, ids: &[u64]) -> Command {
+    let command = Command::new("crm.item.list").number("entityTypeId", entity_type(kind));
+    ids.iter()
+        .fold(command, |command, id| command.number("filter[@id][]", *id))
+        .all("select[]", card_fields(kind))
+        .fixed("order[id]", "ASC")
+        .fixed("start", "-1")
+}
+
+pub fn card(card: CardRef) -> Command {
+    Command::new("crm.item.get")
+        .number("entityTypeId", entity_type(card.kind))
+        .number("id", card.id)
+}
+
+/// The deals in process of a contact or company, the last changed first; at most a page of them.
+pub fn open_deals(client: CardRef) -> Command {
+    let key = match client.kind {
+        CardKind::Company => "filter[companyId]",
+        CardKind::Contact | CardKind::Lead | CardKind::Deal => "filter[contactId]",
+    };
+    Command::new("crm.item.list")
+        .number("entityTypeId", entity_type(CardKind::Deal))
+        .number(key, client.id)
+        .fixed("filter[stageSemanticId]", "P")
+        .all("select[]", card_fields(CardKind::Deal))
+        .fixed("order[updatedTime]", "DESC")
+        .fixed("order[id]", "DESC")
+        .fixed("start", "-1")
+}
+
+/// The deals that a converted lead became.
+pub fn deals_of_lead(lead: u64) -> Command {
+    Command::new("crm.item.list")
+        .number("entityTypeId", entity_type(CardKind::Deal))
+        .number("filter[leadId]", lead)
+        .all("select[]", card_fields(CardKind::Deal))
+        .fixed("order[id]", "ASC")
+        .fixed("start", "-1")
+}
+
+const MADE_CARD: [&str; 6] =
+    ["id", "assignedById", "stageId", "stageSemanticId", "originatorId", "originId"];
+const MADE_ACTIVITY: [&str; 8] = [
+    "ID",
+    "OWNER_TYPE_ID",
+    "OWNER_ID",
+    "RESPONSIBLE_ID",
+    "COMPLETED",
+    "DESCRIPTION",
+    "ORIGINATOR_ID",
+    "ORIGIN_ID",
+];
+
+/// What was made under an origin id.
+pub fn made(made: Made, originator: &Word, origin: &Word) -> Command {
+    match made {
+        Made::Card(kind) => Command::new("crm.item.list")
+            .number("entityTypeId", entity_type(kind))
+            .word("filter[originatorId]", originator)
+            .word("filter[originId]", origin)
+            .all("select[]", made_card_fields(kind))
+            .fixed("order[id]", "ASC")
+            .fixed("start", "-1"),
+        Made::Activity => Command::new("crm.activity.list")
+            .word("filter[ORIGINATOR_ID]", originator)
+            .word("filter[ORIGIN_ID]", origin)
+            .all("select[]", &MADE_ACTIVITY)
+            .fixed("order[ID]", "ASC")
+            .fixed("start", "-1"),
+    }
+}
+
+fn made_card_fields(kind: CardKind) -> &'static [&'static str] {
+    match kind {
+        CardKind::Lead | CardKind::Deal => &MADE_CARD,
+        CardKind::Contact | CardKind::Company => {
+            &["id", "assignedById", "originatorId", "originId"]
+        }
+    }
+}
+
+/// The same for an originator that may not stand in a batch.
+pub fn made_by_odd_originator(made: Made, originator: &str, origin: &str) -> (&'static str, Value) {
+    match made {
+        Made::Card(kind) => (
+            "crm.item.list",
+            json!({
+                "entityTypeId": entity_type(kind),
+                "filter": { "originatorId": originator, "originId": origin },
+                "select": made_card_fields(kind),
+                "order": { "id": "ASC" },
+                "start": -1,
+            }),
+        ),
+        Made::Activity => (
+            "crm.activity.list",
+            json!({
+                "filter": { "ORIGINATOR_ID": originator, "ORIGIN_ID": origin },
+                "select": MADE_ACTIVITY,
+                "order": { "ID": "ASC" },
+                "start": -1,
+            }),
+        ),
+    }
+}
+
+/// One page of employees.
+pub fn employees(start: u64) -> (&'static str, Value) {
+    let body = json!({
+        "FILTER": { "USER_TYPE": "employee" },
+        "sort": "ID",
+        "order": "ASC",
+        "start": start,
+    });
+    ("user.get", body)
+}
+
+/// Makes a card. `cloud`: the portal's database holds every character of Unicode.
+pub fn make_card(draft: &CardDraft, originator: &str, cloud: bool) -> (&'static str, Value) {
+    let line = |text: &str, most| {
+        let line = limits::one_line(text);
+        let line = if cloud { line } else { limits::basic_plane(&line) };
+        limits::cut(&line, most)
+    };
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    put("assignedById", draft.responsible.into());
+    put("sourceId", draft.source.as_str().into());
+    put("sourceDescription", line(&draft.source_description, limits::SOURCE_DESCRIPTION).into());
+    put("originatorId", originator.into());
+    put("originId", draft.origin.0.as_str().into());
+
+    let name = first_text([
+        line(&draft.name, limits::NAME),
+        line(draft.email.as_deref().unwrap_or_default(), limits::NAME),
+        // Simple mode converts a lead only if it has a name (tutorial on CRM modes).
+        "?".to_owned(),
+    ]);
+    match draft.kind {
+        CardKind::Lead => {
+            put("title", first_text([line(&draft.title, limits::TITLE), name.clone()]).into());
+            put("name", name.into());
+        }
+        CardKind::Contact => {
+            put("name", name.into());
+        }
+        CardKind::Company => {
+            put("title", first_text([line(&draft.name, limits::TITLE), name]).into());
+        }
+        CardKind::Deal => {
+            put("title", first_text([line(&draft.title, limits::TITLE), name]).into());
+        }
+    }
+    match (draft.kind, &draft.email) {
+        (CardKind::Deal, _) | (_, None) => {}
+        (CardKind::Lead | CardKind::Contact | CardKind::Company, Some(email)) => {
+            let email = limits::one_line(email);
+            if email.chars().count() <= limits::ADDRESS {
+                put("fm", json!([{ "typeId": "EMAIL", "valueType": "WORK", "value": email }]));
+            } else {
+                // Cut, it would be another address.
+                put("comments", email.into());
+            }
+        }
+    }
+    if let Some(client) = draft.client {
+        match client.kind {
+            CardKind::Contact => {
+                put("contactId", client.id.into());
+            }
+            CardKind::Company => {
+                put("companyId", client.id.into());
+            }
+            // A lead or deal is nobody's client.
+            CardKind::Lead | CardKind::Deal => {}
+        }
+    }
+    ("crm.item.add", json!({ "entityTypeId": entity_type(draft.kind), "fields": fields }))
+}
+
+fn first_text<const N: usize>(texts: [String; N]) -> String {
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// Adds an e-mail activity: always open, and without a text.
+///
+/// COMPLETED "Y" here would make Bitrix24 send an outgoing mail again, and in the cloud a text would get a
+/// signature. Both follow in [`write_activity`].
+pub fn add_activity(draft: &ActivityDraft, originator: &str) -> (&'static str, Value) {
+    let meta = limits::meta(&draft.meta);
+    let mut settings = json!({
+        "EMAIL_META": {
+            "__email": meta.mailbox,
+            "from": meta.from,
+            "replyTo": meta.reply_to,
+            "to": meta.to,
+            "cc": meta.cc,
+            "bcc": meta.bcc,
+        },
+        "SANITIZE_ON_VIEW": 1,
+    });
+    if let (Some(id), Some(settings)) = (&draft.message_id, settings.as_object_mut()) {
+        settings.insert("MESSAGE_HEADERS".to_owned(), json!({ "Message-Id": bracketed(id) }));
+    }
+    let body = json!({ "fields": {
+        "OWNER_TYPE_ID": entity_type(draft.owner.kind),
+        "OWNER_ID": draft.owner.id,
+        "TYPE_ID": 4,
+        "DIRECTION": match draft.direction {
+            Direction::Incoming => 1,
+            Direction::Outgoing => 2,
+        },
+        "COMPLETED": "N",
+        "PRIORITY": 2,
+        "SUBJECT": first_text([limits::subject(&draft.subject), "…".to_owned()]),
+        "START_TIME": iso_time(draft.starts_at),
+        "END_TIME": iso_time(draft.ends_at.unwrap_or(draft.starts_at)),
+        "RESPONSIBLE_ID": draft.responsible,
+        "COMMUNICATIONS": draft.communications.iter().map(communication).collect::<Vec<_>>(),
+        "ORIGINATOR_ID": originator,
+        "ORIGIN_ID": draft.origin.0,
+        "SETTINGS": settings,
+    }});
+    ("crm.activity.add", body)
+}
+
+fn communication(party: &Communication) -> Value {
+    let email = limits::one_line(&party.email);
+    match party.card {
+        Some(card) => json!({
+            "TYPE": "EMAIL",
+            "VALUE": email,
+            "ENTITY_TYPE_ID": entity_type(card.kind),
+            "ENTITY_ID": card.id,
+        }),
+        None => json!({ "TYPE": "EMAIL", "VALUE": email }),
+    }
+}
+
+fn bracketed(message_id: &str) -> String {
+    let bare = limits::one_line(message_id);
+    let bare = bare.trim_start_matches('<').trim_end_matches('>');
+    format!("<{}>", limits::cut(bare, 250))
+}
+
+/// ISO 8601 with offset. Before 1970 and beyond what can be written: the nearest that can.
+fn iso_time(unix_seconds: i64) -> String {
+    let last = jiff::Timestamp::MAX;
+    let time = jiff::Timestamp::from_second(unix_seconds.clamp(0, last.as_second()));
+    time.unwrap_or(last).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// Puts text, files and completion into an activity, in one call: a second call with files might replace those
+/// of the first.
+///
+/// COMMUNICATIONS never stand here: they would drop bindings made since. The body is written by hand, so that
+/// the files are held twice at most: as they are, and here as Base64.
+pub fn write_activity(activity: u64, content: &ActivityContent) -> (&'static str, String) {
+    let names: Vec<String> =
+        content.files.iter().map(|file| json!(limits::file_name(&file.name)).to_string()).collect();
+    let files: usize = content.files.iter().map(|file| file.bytes.len().div_ceil(3) * 4 + 20).sum();
+    let text = json!(limits::clean(&content.text)).to_string();
+    let names_length: usize = names.iter().map(String::len).sum();
+    let mut body = String::with_capacity(text.len() + names_length + files + 200);
+    body.push_str(&format!("{{\"id\":{activity},\"fields\":{{\"DESCRIPTION\":{text}"));
+    body.push_str(",\"DESCRIPTION_TYPE\":1");
+    if content.completed {
+        body.push_str(",\"COMPLETED\":\"Y\"");
+    }
+    if !content.files.is_empty() {
+        body.push_str(",\"FILES\":[");
+        for (at, (name, file)) in names.iter().zip(&content.files).enumerate() {
+            if at > 0 {
+                body.push(',');
+            }
+            body.push_str("{\"fileData\":[");
+            body.push_str(name);
+            body.push_str(",\"");
+            STANDARD.encode_string(&file.bytes, &mut body);
+            body.push_str("\"]}");
+        }
+        body.push(']');
+    }
+    body.push_str("}}");
+    ("crm.activity.update", body)
+}
+
+pub fn complete_activity(activity: u64) -> (&'static str, Value) {
+    ("crm.activity.update", json!({ "id": activity, "fields": { "COMPLETED": "Y" } }))
+}
+
+pub fn bind_activity(activity: u64, card: CardRef) -> (&'static str, Value) {
+    let body = json!({
+        "activityId": activity,
+        "entityTypeId": entity_type(card.kind),
+        "entityId": card.id,
+    });
+    ("crm.activity.binding.add", body)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::crm::bitrix24::gate;
+    use crate::crm::{EmailMeta, File, OriginId};
+    use proptest::prelude::*;
+
+    fn lead() -> CardDraft {
+        CardDraft {
+            kind: CardKind::Lead,
+            origin: OriginId("0f".repeat(32)),
+            title: "Presupuesto".into(),
+            name: "Ana Ruiz".into(),
+            email: Some("ana@cliente.es".into()),
+            responsible: 6,
+            source: "EMAIL".into(),
+            source_description: "ventas@nosotros.es".into(),
+            client: None,
+        }
+    }
+
+    fn activity() -> ActivityDraft {
+        ActivityDraft {
+            owner: CardRef { kind: CardKind::Deal, id: 314 },
+            origin: OriginId("ab".repeat(32)),
+            direction: Direction::Incoming,
+            subject: "Re: presupuesto".into(),
+            communications: vec![
+                Communication {
+                    email: "ana@cliente.es".into(),
+                    card: Some(CardRef { kind: CardKind::Contact, id: 275 }),
+                },
+                Communication { email: "jefe@cliente.es".into(), card: None },
+            ],
+            responsible: 6,
+            starts_at: 1_741_075_920,
+            ends_at: Some(1_741_111_200),
+            meta: EmailMeta {
+                mailbox: "ventas@nosotros.es".into(),
+                from: "Ana <ana@cliente.es>".into(),
+                to: "ventas@nosotros.es".into(),
+                ..EmailMeta::default()
+            },
+            message_id: Some("x@cliente.es".into()),
+        }
+    }
+
+    #[test]
+    fn a_lead_has_name_address_source_and_origin() {
+        let (method, body) = make_card(&lead(), "mailcrm", true);
+        assert_eq!(method, "crm.item.add");
+        assert_eq!(
+            body,
+            json!({"entityTypeId": 1, "fields": {
+                "title": "Presupuesto", "name": "Ana Ruiz", "sourceId": "EMAIL",
+                "sourceDescription": "ventas@nosotros.es", "assignedById": 6,
+                "originatorId": "mailcrm", "originId": "0f".repeat(32),
+                "fm": [{"typeId": "EMAIL", "valueType": "WORK", "value": "ana@cliente.es"}],
+            }})
+        );
+    }
+
+    #[test]
+    fn cards_fit_into_their_columns() {
+        let long = format!("{}@cliente.es", "a".repeat(250));
+        let fields =
+            |draft: &CardDraft, cloud| make_card(draft, "mailcrm", cloud).1["fields"].clone();
+
+        let fat = CardDraft {
+            title: "t".repeat(300),
+            name: "n".repeat(80),
+            email: Some(long.clone()),
+            ..lead()
+        };
+        let made = fields(&fat, true);
+        assert_eq!(made["title"].as_str().unwrap().chars().count(), 255);
+        assert_eq!(made["name"].as_str().unwrap().chars().count(), 50);
+        assert_eq!((made.get("fm"), made["comments"].as_str()), (None, Some(long.as_str())));
+
+        let festive = CardDraft { title: "🎉 Oferta".into(), name: "🎉".into(), ..lead() };
+        assert_eq!(fields(&festive, true)["title"], "🎉 Oferta");
+        assert_eq!(fields(&festive, false)["title"], "Oferta");
+        assert_eq!(fields(&festive, false)["name"], "ana@cliente.es", "a lead always has a name");
+    }
+
+    #[test]
+    fn a_deal_has_its_client_and_no_address() {
+        let client = Some(CardRef { kind: CardKind::Company, id: 9 });
+        let (_, body) = make_card(&CardDraft { kind: CardKind::Deal, client, ..lead() }, "m", true);
+        let fields = &body["fields"];
+        assert_eq!((&body["entityTypeId"], &fields["companyId"]), (&json!(2), &json!(9)));
+        assert!(fields.get("fm").is_none() && fields.get("name").is_none());
+    }
+
+    #[test]
+    fn an_activity_is_added_open_and_without_text() {
+        let (method, body) = add_activity(&activity(), "mailcrm");
+        assert_eq!(method, "crm.activity.add");
+        assert_eq!(
+            body,
+            json!({"fields": {
+                "OWNER_TYPE_ID": 2, "OWNER_ID": 314, "TYPE_ID": 4, "DIRECTION": 1,
+                "COMPLETED": "N", "PRIORITY": 2, "SUBJECT": "Re: presupuesto",
+                "START_TIME": "2025-03-04T08:12:00+00:00", "END_TIME": "2025-03-04T18:00:00+00:00",
+                "RESPONSIBLE_ID": 6,
+                "COMMUNICATIONS": [
+                    {"TYPE": "EMAIL", "VALUE": "ana@cliente.es", "ENTITY_TYPE_ID": 3, "ENTITY_ID": 275},
+                    {"TYPE": "EMAIL", "VALUE": "jefe@cliente.es"},
+                ],
+                "ORIGINATOR_ID": "mailcrm", "ORIGIN_ID": "ab".repeat(32),
+                "SETTINGS": {
+                    "EMAIL_META": {"__email": "ventas@nosotros.es", "from": "Ana <ana@cliente.es>",
+                        "replyTo": "", "to": "ventas@nosotros.es", "cc": "", "bcc": ""},
+                    "SANITIZE_ON_VIEW": 1,
+                    "MESSAGE_HEADERS": {"Message-Id": "<x@cliente.es>"},
+                },
+            }})
+        );
+    }
+
+    #[test]
+    fn times_are_written_with_their_offset() {
+        #[rustfmt::skip]
+        let cases = [
+            (0,                 "1970-01-01T00:00:00+00:00"),
+            (1_741_075_920,     "2025-03-04T08:12:00+00:00"),
+            (-86_400,           "1970-01-01T00:00:00+00:00"),
+            (i64::MAX,          "9999-12-30T22:00:00+00:00"),
+            (i64::MIN,          "1970-01-01T00:00:00+00:00"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(iso_time(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn text_files_and_completion_go_in_one_update() {
+        let content = ActivityContent {
+            text: "Hola\0 \"Ana\"\n$result[x]".into(),
+            files: vec![
+                File { name: "oferta \"1\".pdf".into(), bytes: b"abc".to_vec() },
+                File { name: "b.bin".into(), bytes: vec![0, 255] },
+            ],
+            completed: true,
+        };
+        let (method, body) = write_activity(999, &content);
+        assert_eq!(method, "crm.activity.update");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            body,
+            json!({"id": 999, "fields": {
+                "DESCRIPTION": "Hola \"Ana\"\n$result[x]", "DESCRIPTION_TYPE": 1, "COMPLETED": "Y",
+                "FILES": [{"fileData": ["oferta \"1\".pdf", "YWJj"]}, {"fileData": ["b.bin", "AP8="]}],
+            }})
+        );
+        let open = ActivityContent { text: String::new(), files: vec![], completed: false };
+        let body: Value = serde_json::from_str(&write_activity(1, &open).1).unwrap();
+        assert_eq!(body, json!({"id": 1, "fields": {"DESCRIPTION": "", "DESCRIPTION_TYPE": 1}}));
+    }
+
+    proptest! {
+        /// Promise 4: whatever the mail says, what is added is an open activity, and the gate agrees.
+        #[test]
+        fn no_draft_makes_the_crm_send_mail(
+            subject in ".*",
+            text in any::<String>(),
+            outgoing in any::<bool>(),
+            owner in 1u64..u64::from(u32::MAX),
+            starts_at in any::<i64>(),
+        ) {
+            let draft = ActivityDraft {
+                owner: CardRef { kind: CardKind::Contact, id: owner },
+                direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
+                subject: subject.clone(),
+                communications: vec![Communication { email: text.clone(), card: None }],
+                starts_at,
+                ends_at: None,
+                meta: EmailMeta { from: text.clone(), to: subject, ..EmailMeta::default() },
+                message_id: Some(text),
+                ..activity()
+            };
+            let (method, body) = add_activity(&draft, "mailcrm");
+            prop_assert_eq!(&body["fields"]["COMPLETED"], "N");
+            prop_assert!(body["fields"].get("DESCRIPTION").is_none());
+            prop_assert!(gate::check(method, body.to_string().as_bytes()).is_ok());
+            let subject = body["fields"]["SUBJECT"].as_str().unwrap();
+            prop_assert!(!subject.trim().is_empty() && subject.chars().count() <= limits::SUBJECT);
+
+            let mut sending = body;
+            sending["fields"]["COMPLETED"] = json!("Y");
+            let refused = gate::check(method, sending.to_string().as_bytes()).is_err();
+            prop_assert_eq!(refused, outgoing);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The last look at a request before it leaves: never may the CRM send a mail for us. Pure.
+//!
+//! `crm.activity.add` with TYPE_ID 4, DIRECTION 2 and COMPLETED "Y" sends a real e-mail to every communication
+//! (REST reference, crm.activity.add). The types cannot say it; this looks at what is really written.
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+/// Code of a refusal made here.
+pub const CODE: &str = "would-send-mail";
+
+/// The method in the form in which Bitrix24 compares it.
+fn method_name(method: &str) -> String {
+    let lower = method.trim().trim_matches('/').to_ascii_lowercase();
+    let bare = lower.strip_suffix(".json").or_else(|| lower.strip_suffix(".xml"));
+    bare.unwrap_or(&lower).to_owned()
+}
+
+/// Whether a method only asks. Unknown methods do not.
+pub fn only_asks(method: &str) -> bool {
+    let method = method_name(method);
+    // `event.offline.get` takes what it answers out of the queue.
+    if method.starts_with("event.") {
+        return false;
+    }
+    matches!(
+        method.rsplit('.').next().unwrap_or_default(),
+        "list"
+            | "get"
+            | "fields"
+            | "findbycomm"
+            | "current"
+            | "search"
+            | "profile"
+            | "scope"
+            | "methods"
+            | "admin"
+            | "access"
+            | "info"
+            | "senders"
+            | "thread"
+            | "ownertype"
+    )
+}
+
+/// Says why a request must not leave; `Ok` if it may.
+pub fn check(method: &str, body: &[u8]) -> Result<(), &'static str> {
+    let name = method_name(method);
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'_')
+    {
+        return Err("not a method's name");
+    }
+    if name.starts_with("mail.message.") && !only_asks(&name) {
+        return Err("the CRM's own mail is never sent, moved or linked");
+    }
+    match name.as_str() {
+        "crm.activity.add" => {
+            let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable activity")?;
+            if may_send(&body) { Err("an open outgoing e-mail only") } else { Ok(()) }
+        }
+        "batch" => {
+            let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable batch")?;
+            batch(&body)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A batch asks only. What it carries is expanded by the CRM, so that nobody could say here what a writing command
+/// would become.
+fn batch(body: &Value) -> Result<(), &'static str> {
+    let commands = match body.get("cmd") {
+        Some(Value::Object(map)) => map.values().collect::<Vec<_>>(),
+        Some(Value::Array(values)) => values.iter().collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => {
+            return Err("a batch without commands");
+        }
+    };
+    for command in commands {
+        let Some(text) = command.as_str() else { return Err("a command that is no text") };
+        let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let method = decoded.split(['?', '&']).next().unwrap_or_default();
+        if !only_asks(method) {
+            return Err("a batch may only ask");
+        }
+    }
+    Ok(())
+}
+
+/// Whether an activity to be added might make the CRM send a mail.
+///
+/// Everything not known to be harmless counts as harmful: keys in other cases, keys given twice in different
+/// cases, numbers as texts, missing values.
+fn may_send(body: &Value) -> bool {
+    let Some(fields) =
+        body.as_object().and_then(|body| one(body, "fields")).and_then(Value::as_object)
+    else {
+        return true;
+    };
+    let open = same_key(fields, "COMPLETED").all(|value| value.as_str() == Some("N"))
+        && same_key(fields, "COMPLETED").next().is_some();
+    let other = |key, harmful: u64| {
+        same_key(fields, key).next().is_some()
+            && same_key(fields, key).all(|value| is_other_number(value, harmful))
+    };
+    !open && !other("DIRECTION", 2) && !other("TYPE_ID", 4)
+}
+
+/// The only value under a key, whatever its case.
+fn one<'a>(map: &'a serde_json::Map<String, Value>, key: &'a str) -> Option<&'a Value> {
+    let mut found = same_key(map, key);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+fn same_key<'a>(
+    map: &'a serde_json::Map<String, Value>,
+    key: &'a str,
+) -> impl Iterator<Item = &'a Value> {
+    map.iter()
+        .filter(move |(name, _)| name.trim().eq_ignore_ascii_case(key))
+        .map(|(_, value)| value)
+}
+
+/// A whole number other than `harmful`, plainly written: PHP would read `"4abc"` as 4 and `true` as 1.
+fn is_other_number(value: &Value, harmful: u64) -> bool {
+    let number = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    };
+    number.is_some_and(|number| number != harmful)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn leaves(method: &str, body: &Value) -> bool {
+        check(method, body.to_string().as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn an_activity_that_the_crm_would_send_never_leaves() {
+        #[rustfmt::skip]
+        let cases = [
+            ("incoming open",      json!({"TYPE_ID": 4, "DIRECTION": 1, "COMPLETED": "N"}),      true),
+            ("incoming done",      json!({"TYPE_ID": 4, "DIRECTION": 1, "COMPLETED": "Y"}),      true),
+            ("outgoing open",      json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": "N"}),      true),
+            ("texts, open",        json!({"TYPE_ID": "4", "DIRECTION": "2", "COMPLETED": "N"}),  true),
+            ("a call",             json!({"TYPE_ID": 2, "DIRECTION": 2, "COMPLETED": "Y"}),      true),
+            ("the triple",         json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": "Y"}),      false),
+            ("triple in texts",    json!({"TYPE_ID": "4", "DIRECTION": "2", "COMPLETED": "Y"}),  false),
+            ("half texts",         json!({"TYPE_ID": 4, "DIRECTION": "2", "COMPLETED": "Y"}),    false),
+            ("true",               json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": true}),     false),
+            ("one",                json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": 1}),        false),
+            ("lower case n",       json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": "n"}),      false),
+            ("null",               json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": null}),     false),
+            ("missing",            json!({"TYPE_ID": 4, "DIRECTION": 2}),                        false),
+            ("missing direction",  json!({"TYPE_ID": 4, "COMPLETED": "Y"}),                      false),
+            ("padded type",        json!({"TYPE_ID": " 4", "DIRECTION": 2, "COMPLETED": "Y"}),   false),
+            ("type with a tail",   json!({"TYPE_ID": "4x", "DIRECTION": 2, "COMPLETED": "Y"}),   false),
+            ("float",              json!({"TYPE_ID": 4.0, "DIRECTION": 2.0, "COMPLETED": "Y"}),  false),
+            ("other case",         json!({"type_id": 4, "direction": 2, "completed": "Y"}),      false),
+            ("twice",              json!({"TYPE_ID": 4, "DIRECTION": 2, "COMPLETED": "N", "completed": "Y"}), false),
+            ("list",               json!({"TYPE_ID": [4], "DIRECTION": [2], "COMPLETED": "Y"}),  false),
+            ("expanded",           json!({"TYPE_ID": "$result[a]", "DIRECTION": "$result[b]", "COMPLETED": "Y"}), false),
+            ("nothing",            json!({}),                                                    false),
+        ];
+        for (name, fields, may) in cases {
+            for method in ["crm.activity.add", "CRM.Activity.Add", "crm.activity.add.json"] {
+                assert_eq!(leaves(method, &json!({"fields": fields})), may, "{name}: {method}");
+            }
+        }
+        assert!(!leaves("crm.activity.add", &json!({"FIELDS": 1})));
+        assert!(!leaves("crm.activity.add", &json!([])));
+        assert!(check("crm.activity.add", b"{\"fields\":").is_err());
+    }
+
+    #[test]
+    fn a_batch_may_only_ask() {
+        #[rustfmt::skip]
+        let cases = [
+            ("look-ups",   json!({"cmd": {"c0": "crm.item.list?entityTypeId=2", "c1": "crm.duplicate.findbycomm?type=EMAIL"}}), true),
+            ("as a list",  json!({"cmd": ["crm.item.get?id=1"]}), true),
+            ("the triple", json!({"cmd": {"a": "crm.activity.add?fields[TYPE_ID]=4&fields[DIRECTION]=2&fields[COMPLETED]=Y"}}), false),
+            ("encoded",    json!({"cmd": {"a": "crm%2Eactivity%2Eadd%3Ffields%5BTYPE_ID%5D=4"}}), false),
+            ("other case", json!({"cmd": {"a": "Crm.Activity.ADD?fields[TYPE_ID]=4"}}), false),
+            ("in a list",  json!({"cmd": ["crm.item.get?id=1", "crm.activity.add?fields[TYPE_ID]=4"]}), false),
+            ("a send",     json!({"cmd": {"a": "mail.message.send?x=1"}}), false),
+            ("an update",  json!({"cmd": {"a": "crm.activity.update?id=1"}}), false),
+            ("nested",     json!({"cmd": {"a": "batch?cmd[a]=crm.activity.add"}}), false),
+            ("no text",    json!({"cmd": {"a": {"method": "crm.activity.add"}}}), false),
+            ("no cmd",     json!({"halt": 0}), false),
+        ];
+        for (name, body, may) in cases {
+            assert_eq!(leaves("batch", &body), may, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_crms_own_mail_is_never_sent() {
+        for method in [
+            "mail.message.send",
+            "mail.message.reply",
+            "Mail.Message.Forward",
+            "mail.message.send.json",
+        ] {
+            assert!(!leaves(method, &json!({})), "{method}");
+        }
+        assert!(leaves("mail.mailbox.list", &json!({})));
+        assert!(leaves("mail.message.list", &json!({})));
+    }
+
+    #[test]
+    fn a_method_is_a_bare_name() {
+        for method in
+            ["", "crm.activity.add?fields[TYPE_ID]=4", "../crm", "a b", "x/crm.activity.add"]
+        {
+            assert!(!leaves(method, &json!({})), "{method}");
+        }
+    }
+
+    #[test]
+    fn methods_that_only_ask_are_known() {
+        for method in
+            ["crm.item.list", "user.get", "profile", "scope", "method.get", "crm.settings.mode.get"]
+        {
+            assert!(only_asks(method), "{method}");
+        }
+        for method in [
+            "crm.item.add",
+            "crm.activity.update",
+            "event.offline.get",
+            "batch",
+            "crm.activity.binding.move",
+        ] {
+            assert!(!only_asks(method), "{method}");
+        }
+    }
+}

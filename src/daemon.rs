@@ -1,0 +1,468 @@
+//! The only file that spawns tasks, handles signals and talks to systemd.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Config, CrmKind, Edition, Mailbox, Mistake};
+use crate::crm::bitrix24::{self, Portal};
+use crate::crm::sandbox::{self, Sandbox};
+use crate::filing::{FiledMailbox, Filing, Settings};
+use crate::imap::{self, Shared, Watched};
+use crate::intake::Intake;
+use crate::ledger::{self, Ledger, MailboxId};
+use crate::rules::RuleSet;
+use crate::{events, unix_now};
+
+/// Where the built-in sandbox listens if the port is free; people bookmark its page.
+const SANDBOX_PORT: u16 = 8026;
+/// The longest that the delivery in hand may take at the end; systemd waits 90 seconds.
+const LAST_DELIVERY: Duration = Duration::from_secs(80);
+/// Goodbyes to mail servers.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What keeps the daemon from running.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    #[error("cannot use the CRM")]
+    Crm(#[from] bitrix24::Error),
+    #[error("cannot open the sandbox CRM")]
+    Sandbox(#[from] sandbox::Error),
+    #[error("cannot listen on {address}")]
+    Listen { address: String, source: std::io::Error },
+    #[error("cannot handle signals")]
+    Signal(#[source] std::io::Error),
+}
+
+/// How to connect to the CRM that a configuration names.
+pub struct CrmAccess {
+    pub options: bitrix24::Options,
+    /// Kind, host and port: what a ledger belongs to.
+    pub identity: String,
+    /// Serves the built-in sandbox, if that is the CRM.
+    pub sandbox: Option<(Sandbox, TcpListener)>,
+}
+
+/// The CRM of a configuration; opens the built-in sandbox beside the ledger if none is named.
+///
+/// # Errors
+/// If the sandbox's file or port cannot be opened.
+pub async fn crm_access(config: &Config) -> Result<CrmAccess, Error> {
+    let crm = config.crm.as_ref().filter(|crm| crm.kind == CrmKind::Bitrix24);
+    let Some(crm) = crm else {
+        let path = sandbox_path(&config.ledger.path);
+        let sandbox = Sandbox::open(sandbox::Options { path, limits: None, simple_mode: false })?;
+        let listener = listen_sandbox().await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| Error::Listen { address: "127.0.0.1".to_owned(), source })?;
+        let originator = config.crm.as_ref().map_or("mailcrm", |crm| crm.originator.as_str());
+        return Ok(CrmAccess {
+            options: bitrix24::Options {
+                url: format!("http://{address}{}", sandbox::WEBHOOK_PATH),
+                originator: originator.to_owned(),
+                // It is ours and knows no limit.
+                requests_per_second: 10_000.0,
+                burst: 10_000,
+                edition_cloud: true,
+                spent: 0,
+            },
+            identity: "sandbox".to_owned(),
+            sandbox: Some((sandbox, listener)),
+        });
+    };
+    Ok(CrmAccess {
+        options: bitrix24::Options {
+            url: crm.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default(),
+            originator: crm.originator.clone(),
+            requests_per_second: crm.requests_per_second,
+            burst: crm.burst,
+            edition_cloud: crm.edition == Edition::Cloud,
+            spent: 0,
+        },
+        identity: crm.identity(),
+        sandbox: None,
+    })
+}
+
+/// The sandbox's file lies beside the ledger.
+pub fn sandbox_path(ledger: &Path) -> PathBuf {
+    ledger.with_file_name("sandbox.sqlite")
+}
+
+async fn listen_sandbox() -> Result<TcpListener, Error> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, SANDBOX_PORT)).await {
+        Ok(listener) => Ok(listener),
+        Err(_taken) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(|source| Error::Listen { address: "127.0.0.1:0".to_owned(), source }),
+    }
+}
+
+/// How much of the burst the last run may have used up: a portal's bucket does not empty because
+/// we were started again.
+fn spent(options: &bitrix24::Options, last_sent: Option<i64>, now: i64) -> u32 {
+    let Some(last) = last_sent else { return 0 };
+    let idle = now.saturating_sub(last).max(0);
+    let drained = (idle as f64 * options.requests_per_second).min(f64::from(options.burst));
+    // Between 0 and burst, so nothing is lost.
+    options.burst.saturating_sub(drained as u32)
+}
+
+/// A running mailbox.
+struct Running {
+    config: Arc<Mailbox>,
+    rules: watch::Sender<Arc<RuleSet>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+struct Daemon {
+    ledger: Ledger,
+    max_message: u64,
+    shared: Arc<Shared>,
+    mailboxes: BTreeMap<String, Running>,
+    ids: HashMap<String, MailboxId>,
+    settings: watch::Sender<Arc<Settings>>,
+    reload: watch::Sender<u64>,
+    fatal: mpsc::Sender<ledger::Error>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting, and a ledger that cannot go on.
+pub async fn run(path: PathBuf, config: Config) -> Result<(), Error> {
+    let mut signals = Signals::new()?;
+    let ledger = Ledger::open(&config.ledger.path, config.ledger.spool_max)?;
+    let crm = crm_access(&config).await?;
+    ledger.bind_crm(crm.identity.clone()).await?;
+    for warning in &config.warnings {
+        events::configuration_warning(warning);
+    }
+    let mut options = crm.options;
+    options.spent = spent(&options, ledger.last_sent().await?, unix_now());
+    let portal = Portal::new(options)?;
+    let (stop, stopped) = watch::channel(false);
+    let (stop_sandbox, sandbox_stopped) = watch::channel(false);
+    let (reload, reloaded) = watch::channel(0);
+    let (fatal, mut failed) = mpsc::channel(1);
+    let sandbox = crm.sandbox.map(|(sandbox, listener)| {
+        let page = listener.local_addr().map(|address| format!("http://{address}/"));
+        events::sandbox_in_use(&page.unwrap_or_default());
+        tokio::spawn(sandbox.serve(listener, sandbox_stopped))
+    });
+    ledger.stop_all_mailboxes().await?;
+    let settings = Settings { mailboxes: HashMap::new(), zone: config.daemon.zone() };
+    let (settings, settings_seen) = watch::channel(Arc::new(settings));
+    let mut daemon = Daemon {
+        ledger: ledger.clone(),
+        max_message: config.ledger.max_message,
+        shared: Arc::new(Shared::default()),
+        mailboxes: BTreeMap::new(),
+        ids: HashMap::new(),
+        settings,
+        reload,
+        fatal,
+    };
+    daemon.take_over(&config).await?;
+    let filing = Filing::new(ledger.clone(), portal, settings_seen);
+    let mut filing = tokio::spawn(async move { filing.run(stopped, reloaded).await });
+    events::ready(config.mailboxes.len(), &crm.identity, &config.ledger.path.display().to_string());
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    let mut watchdog = watchdog();
+    let outcome = loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Asked::Stop(name) => {
+                    events::stopping(name);
+                    break Ok(());
+                }
+                Asked::Reload => daemon.reload(&path, &config).await?,
+            },
+            Some(error) = failed.recv() => break Err(error.into()),
+            ended = &mut filing => break match ended {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error.into()),
+                Err(_panicked) => Err(ledger::Error::Interrupted { doing: "file mail" }.into()),
+            },
+            () = tick(&mut watchdog) => {
+                // Fed only while the ledger answers: a daemon that hangs is started again.
+                if ledger.meta("crm").await.is_ok() {
+                    tell_systemd(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+        }
+    };
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    // First no new mail, then the delivery in hand, then the ledger.
+    daemon.stop().await;
+    stop.send_replace(true);
+    if outcome.is_ok() && !filing.is_finished() {
+        // What is cut off here is looked up before it is sent again.
+        drop(tokio::time::timeout(LAST_DELIVERY, &mut filing).await);
+    }
+    filing.abort();
+    stop_sandbox.send_replace(true);
+    if let Some(sandbox) = sandbox {
+        drop(tokio::time::timeout(GOODBYE, sandbox).await);
+    }
+    events::stopped();
+    outcome
+}
+
+impl Daemon {
+    /// Starts, changes and stops mailboxes until they are those of the configuration. Returns the
+    /// names of what was added, changed and removed.
+    async fn take_over(&mut self, config: &Config) -> Result<[Vec<String>; 3], ledger::Error> {
+        let mut changes: [Vec<String>; 3] = Default::default();
+        let [added, changed, removed] = &mut changes;
+        let wanted: HashMap<&str, &Mailbox> =
+            config.mailboxes.iter().map(|mailbox| (mailbox.name.as_str(), mailbox)).collect();
+        let gone: Vec<String> = self
+            .mailboxes
+            .keys()
+            .filter(|name| !wanted.contains_key(name.as_str()))
+            .cloned()
+            .collect();
+        for name in gone {
+            if let Some(running) = self.mailboxes.remove(&name) {
+                running.end().await;
+            }
+            removed.push(name);
+        }
+        let mut filed = HashMap::new();
+        let mut begin = Vec::new();
+        for mailbox in &config.mailboxes {
+            let rules = Arc::new(mailbox.rules(&config.mailboxes));
+            let id = self
+                .ledger
+                .mailbox(
+                    mailbox.name.clone(),
+                    mailbox.imap.host.clone(),
+                    mailbox.imap.username.clone(),
+                )
+                .await?;
+            self.ids.insert(mailbox.name.clone(), id);
+            let shared = Arc::new(mailbox.clone());
+            filed.insert(
+                id,
+                FiledMailbox { config: Arc::clone(&shared), rules: Arc::clone(&rules) },
+            );
+            match self.mailboxes.get(&mailbox.name) {
+                Some(running) if *running.config == *mailbox => {
+                    // Another mailbox's address may be a new one of ours.
+                    running.rules.send_replace(rules);
+                }
+                Some(_) => {
+                    if let Some(running) = self.mailboxes.remove(&mailbox.name) {
+                        running.end().await;
+                    }
+                    changed.push(mailbox.name.clone());
+                    begin.push((id, shared, rules));
+                }
+                None => {
+                    added.push(mailbox.name.clone());
+                    begin.push((id, shared, rules));
+                }
+            }
+        }
+        self.settings
+            .send_replace(Arc::new(Settings { mailboxes: filed, zone: config.daemon.zone() }));
+        for (id, mailbox, rules) in begin {
+            if mailbox.folders.spam_is_inbox() {
+                events::spam_folder_is_inbox(
+                    &mailbox.name,
+                    "choose another folder for folders.spam, then run `mailcrm redecide`",
+                );
+            }
+            let name = mailbox.name.clone();
+            let running = self.begin(id, mailbox, rules);
+            self.mailboxes.insert(name, running);
+        }
+        Ok(changes)
+    }
+
+    fn begin(&self, id: MailboxId, mailbox: Arc<Mailbox>, rules: Arc<RuleSet>) -> Running {
+        let (rules, rules_seen) = watch::channel(rules);
+        let (stop, stopped) = watch::channel(false);
+        let watched = Watched {
+            intake: Intake {
+                ledger: self.ledger.clone(),
+                mailbox: id,
+                name: Arc::from(mailbox.name.as_str()),
+                owner: mailbox.owner,
+                rules: rules_seen,
+            },
+            mailbox: Arc::clone(&mailbox),
+            max_message: self.max_message,
+            shared: Arc::clone(&self.shared),
+        };
+        let reload = self.reload.subscribe();
+        let fatal = self.fatal.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = imap::watch(watched, stopped, reload).await {
+                drop(fatal.try_send(error));
+            }
+        });
+        Running { config: mailbox, rules, stop, task }
+    }
+
+    async fn reload(&mut self, path: &Path, started: &Config) -> Result<(), ledger::Error> {
+        let monotonic = sd_notify::NotifyState::monotonic_usec_now().ok();
+        let mut states = vec![sd_notify::NotifyState::Reloading];
+        states.extend(monotonic);
+        tell_systemd(&states);
+        match config::load(path, config::environment()) {
+            Err(mistakes) => {
+                let first = mistakes.first().map(Mistake::to_string).unwrap_or_default();
+                events::configuration_refused(mistakes.len(), &first);
+            }
+            Ok(config) => {
+                for warning in &config.warnings {
+                    events::configuration_warning(warning);
+                }
+                for (section, same) in [
+                    ("crm", config.crm == started.crm),
+                    ("ledger", config.ledger == started.ledger),
+                ] {
+                    if !same {
+                        events::configuration_warning(&format!(
+                            "{section}: changes are taken over at the next start"
+                        ));
+                    }
+                }
+                self.shared.trust.forget();
+                let [added, changed, removed] = self.take_over(&config).await?;
+                self.reload.send_modify(|count| *count += 1);
+                events::configuration_taken_over(
+                    &added.join(","),
+                    &changed.join(","),
+                    &removed.join(","),
+                );
+            }
+        }
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+        Ok(())
+    }
+
+    async fn stop(&mut self) {
+        for running in self.mailboxes.values() {
+            running.stop.send_replace(true);
+        }
+        for (_, running) in std::mem::take(&mut self.mailboxes) {
+            running.end().await;
+        }
+    }
+}
+
+impl Running {
+    /// Stops the mailbox; one that does not say goodbye in time is cut off.
+    async fn end(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(GOODBYE, &mut self.task).await.is_err() {
+            self.task.abort();
+            drop((&mut self.task).await);
+        }
+    }
+}
+
+enum Asked {
+    Stop(&'static str),
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, Error> {
+        let on = |kind| signal(kind).map_err(Error::Signal);
+        Ok(Signals {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// Serves the sandbox alone, until SIGTERM or SIGINT.
+///
+/// # Errors
+/// If its file or address cannot be opened.
+pub async fn serve_sandbox(
+    options: sandbox::Options,
+    address: &str,
+    ready: impl FnOnce(std::net::SocketAddr),
+) -> Result<(), Error> {
+    let mut signals = Signals::new()?;
+    let listen = |source| Error::Listen { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let bound = listener.local_addr().map_err(listen)?;
+    let sandbox = Sandbox::open(options)?;
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(sandbox.serve(listener, stopped));
+    ready(bound);
+    // Nothing to read anew.
+    while let Asked::Reload = signals.next().await {}
+    stop.send_replace(true);
+    drop(tokio::time::timeout(GOODBYE, serving).await);
+    Ok(())
+}
+
+/// Serves a configuration's built-in sandbox while `work` runs, for commands that ask the CRM
+/// without a daemon.
+pub async fn with_sandbox<T>(
+    sandbox: Option<(Sandbox, TcpListener)>,
+    work: impl Future<Output = T>,
+) -> T {
+    let (stop, stopped) = watch::channel(false);
+    let serving = sandbox.map(|(sandbox, listener)| tokio::spawn(sandbox.serve(listener, stopped)));
+    let done = work.await;
+    stop.send_replace(true);
+    if let Some(serving) = serving {
+        drop(tokio::time::timeout(GOODBYE, serving).await);
+    }
+    done
+}
+
+/// systemd's watchdog wants a sign of life twice in its time.
+fn watchdog() -> Option<tokio::time::Interval> {
+    let period = sd_notify::watchdog_enabled()?;
+    Some(tokio::time::interval(period / 2))
+}
+
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    drop(sd_notify::notify(states));
+}

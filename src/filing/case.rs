@@ -1,0 +1,262 @@
+//! An entry that is due, with its mail read back and judged as it is to be placed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::content::{kinds, origin};
+use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files};
+use crate::card::{CardKind, CardNow};
+use crate::crm::{Crm, Made, OriginId};
+use crate::folder::Role;
+use crate::ledger::{self, Entry, MadeRow, Outcome, Parent};
+use crate::message::{self, Address, Message};
+use crate::rules::admit::{Admitted, Arrival, Decision, admit};
+use crate::rules::place::{Placed, Placement, Situation, Thread, place};
+use crate::rules::{Evidence, Reason};
+use crate::{events, unix_now};
+
+/// Before an entry of a mailbox that is not configured any more is looked at again.
+const WITHOUT_MAILBOX: i64 = 3600;
+
+/// What is needed to place and file one entry.
+pub(super) struct Case {
+    pub entry: Entry,
+    /// `None` for a completion, which needs no mail.
+    pub mail: Option<Mail>,
+    pub parent: Option<Parent>,
+}
+
+pub(super) struct Mail {
+    pub mailbox: FiledMailbox,
+    pub message: Message,
+    pub admitted: Admitted,
+}
+
+impl Case {
+    pub(super) fn parties(&self) -> &[Address] {
+        self.mail.as_ref().map(|mail| mail.admitted.parties.as_slice()).unwrap_or_default()
+    }
+
+    pub(super) fn made(&self, kind: &str) -> Option<&MadeRow> {
+        self.entry.made.iter().find(|made| made.kind == kind)
+    }
+
+    /// Whether this thing may be in the CRM already without the ledger knowing its number.
+    pub(super) fn must_look(&self, kind: &str) -> bool {
+        match self.made(kind) {
+            Some(made) => made.look_up && made.crm_id.is_none(),
+            // History may have been filed by a ledger that was lost.
+            None => !self.entry.live,
+        }
+    }
+
+    /// What is to be looked up by origin id before anything is made.
+    pub(super) fn look_ups(
+        &self,
+        directory: &Directory,
+        knowledge: &Knowledge,
+    ) -> Vec<(Made, OriginId)> {
+        if !files(&self.entry) {
+            return Vec::new();
+        }
+        let mut wanted: Vec<Made> = Vec::new();
+        let content_lost =
+            self.made("content").is_some_and(|made| made.look_up && made.crm_id.is_none());
+        if self.must_look("activity") || content_lost {
+            wanted.push(Made::Activity);
+        }
+        let create = match &self.entry.plan {
+            Some(plan) => plan.create.clone(),
+            None => match self.place(directory, knowledge).map(|placed| placed.placement) {
+                Some(Placement::Create { what, client, .. }) => kinds(what, client.is_some()),
+                Some(Placement::File { .. } | Placement::Park(_) | Placement::Skip(_)) | None => {
+                    Vec::new()
+                }
+            },
+        };
+        for kind in create {
+            if self.must_look(kind.as_str()) {
+                wanted.push(Made::Card(kind));
+            }
+        }
+        wanted.into_iter().map(|made| (made, origin(made, &self.entry.fingerprint))).collect()
+    }
+
+    /// Where the mail goes by what is known now; `None` without a mail, or while the mail that
+    /// it answers is still owed.
+    pub(super) fn place(&self, directory: &Directory, knowledge: &Knowledge) -> Option<Placed> {
+        let mail = self.mail.as_ref()?;
+        let thread = self.parent.as_ref().map(|parent| Thread {
+            message: parent.message,
+            message_id: parent.message_id.clone(),
+            cards: parent
+                .cards
+                .iter()
+                .map(|card| {
+                    let now = knowledge.cards.get(card).cloned();
+                    now.unwrap_or(CardNow::Gone { card: *card })
+                })
+                .collect(),
+        });
+        Some(place(&Situation {
+            rules: &mail.mailbox.rules,
+            direction: mail.admitted.direction,
+            policy: mail.admitted.class_policy,
+            class: mail.message.class.class,
+            sender: mail.message.from.as_ref(),
+            reply: !mail.message.in_reply_to.is_empty() || !mail.message.references.is_empty(),
+            parties: &mail.admitted.parties,
+            thread: thread.as_ref().filter(|thread| !thread.cards.is_empty()),
+            known: &knowledge.known,
+            has_leads: directory.has_leads,
+        }))
+    }
+}
+
+impl<C: Crm> Filing<C> {
+    /// Reads an entry's mail back and judges it; `None` if the entry ended here.
+    pub(super) async fn case(
+        &self,
+        settings: &Arc<Settings>,
+        entry: Entry,
+    ) -> Result<Option<Case>, ledger::Error> {
+        if !files(&entry) {
+            return Ok(Some(Case { entry, mail: None, parent: None }));
+        }
+        let Some(mailbox) = settings.mailboxes.get(&entry.mailbox).cloned() else {
+            events::mailbox_without_configuration(&entry.mailbox_name);
+            self.ledger.postpone(entry.id, unix_now() + WITHOUT_MAILBOX).await?;
+            return Ok(None);
+        };
+        let Some(message) = self.mail(&entry).await? else { return Ok(None) };
+        let employees = self.ledger.employee_addresses();
+        let admitted = admit(
+            &mailbox.rules,
+            &Arrival {
+                message: &message,
+                role: Role::parse(&entry.role).unwrap_or(Role::Other),
+                // It was inside the window when it arrived.
+                internal_date: i64::MAX,
+                window_start: i64::MIN,
+                employees: employees.as_deref(),
+                first_reading: false,
+            },
+        );
+        if let (false, Decision::Skip(reason)) = (entry.employees_known, &admitted.decision) {
+            events::message_skipped(
+                &entry.mailbox_name,
+                &entry.folder,
+                entry.message,
+                entry.message_id.as_deref(),
+                reason.code(),
+            );
+            let outcome = Outcome::Skipped(*reason);
+            self.ledger
+                .settle(entry.id, outcome, Vec::new(), admitted.evidence.clone(), None)
+                .await?;
+            return Ok(None);
+        }
+        let parent = self.ledger.parent(entry.message, entry.refs.clone()).await?;
+        let mail = Mail { mailbox, message, admitted };
+        Ok(Some(Case { entry, mail: Some(mail), parent }))
+    }
+
+    /// The facts of an entry's mail, read from the spool.
+    async fn mail(&self, entry: &Entry) -> Result<Option<Message>, ledger::Error> {
+        let parsed = match self.raw(entry).await {
+            Ok(raw) => message::parse(&raw).map_err(|error| error.to_string()),
+            // The spool was removed by hand: nothing can be filed, and somebody must know.
+            Err(ledger::Error::Spool { source, .. }) => Err(format!("the spool lost it: {source}")),
+            Err(error) => return Err(error),
+        };
+        match parsed {
+            Ok(message) => Ok(Some(message)),
+            Err(why) => {
+                let none = std::iter::once(Evidence::new("unreadable", why.clone())).collect();
+                self.ledger.quarantine(entry.id, none).await?;
+                events::message_quarantined(
+                    &entry.mailbox_name,
+                    &entry.folder,
+                    0,
+                    entry.message,
+                    &why,
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// The raw mail out of the spool.
+    pub(super) async fn raw(&self, entry: &Entry) -> Result<Vec<u8>, ledger::Error> {
+        let Some(location) = entry.raw else {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(ledger::Error::Spool { doing: "read a message", source });
+        };
+        let spool = Arc::clone(self.ledger.spool());
+        tokio::task::spawn_blocking(move || spool.read(location))
+            .await
+            .map_err(|_| ledger::Error::Interrupted { doing: "read a message" })?
+    }
+}
+
+/// Knowledge grows by what was just made or filed, so that the next mail of the round finds it.
+impl Knowledge {
+    pub(super) fn filed_on(&mut self, cards: &[crate::card::CardRef], responsible: u64) {
+        for (index, card) in cards.iter().enumerate() {
+            self.cards.entry(*card).or_insert(CardNow::Here {
+                card: *card,
+                responsible,
+                open: true,
+                deal: None,
+                client: cards.get(index + 1).copied().filter(|other| match other.kind {
+                    CardKind::Contact | CardKind::Company => true,
+                    CardKind::Lead | CardKind::Deal => false,
+                }),
+            });
+        }
+    }
+
+    pub(super) fn made_for(
+        &mut self,
+        email: &str,
+        cards: &HashMap<CardKind, u64>,
+        client: Option<crate::card::CardRef>,
+        responsible: u64,
+        now: i64,
+    ) {
+        use crate::card::{CardRef, Client, OpenCard};
+        let known = self.known.entry(email.to_owned()).or_default();
+        let open = |kind, id| OpenCard {
+            card: CardRef { kind, id },
+            responsible,
+            updated_at: now,
+        };
+        if let Some(&id) = cards.get(&CardKind::Lead) {
+            known.leads.push(open(CardKind::Lead, id));
+        }
+        if let Some(&id) = cards.get(&CardKind::Contact) {
+            let card = CardRef { kind: CardKind::Contact, id };
+            known.contacts.push(Client { card, responsible, updated_at: now, deals: Vec::new() });
+        }
+        if let Some(&id) = cards.get(&CardKind::Deal) {
+            let deal = open(CardKind::Deal, id);
+            let of_client = known
+                .contacts
+                .iter_mut()
+                .chain(known.companies.iter_mut())
+                .filter(|known| client.is_none_or(|client| known.card == client));
+            for owner in of_client {
+                owner.deals.insert(0, deal.clone());
+            }
+        }
+    }
+}
+
+/// Reason and evidence of a mail that is not filed after all.
+pub(super) fn not_filed(placement: &Placement) -> Option<(Outcome, Reason)> {
+    match placement {
+        Placement::Park(reason) => Some((Outcome::Parked(*reason), *reason)),
+        Placement::Skip(reason) => Some((Outcome::Skipped(*reason), *reason)),
+        Placement::File { .. } | Placement::Create { .. } => None,
+    }
+}

@@ -1,0 +1,621 @@
+//! One entry from its place to its activity: each call noted before it is made, each answer
+//! before the next.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Mutex;
+
+use super::case::{Case, Mail, not_filed};
+use super::content::{self, Closing, kinds, origin};
+use super::{Directory, Filing, Knowledge, PARENT_WAIT, SETTLED, Step, files};
+use crate::card::{CardKind, CardRef};
+use crate::crm::{
+    ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Fate, Found, Made, OriginId,
+};
+use crate::ledger::{self, Attempt, Outcome, Plan, Saved};
+use crate::message;
+use crate::rules::place::{Placed, Placement, next_responsible};
+use crate::rules::{Direction, Evidence, State};
+use crate::{events, unix_now};
+
+/// Octets of a raw mail from which on one is unpacked at a time.
+const LARGE: u64 = 2 * 1024 * 1024;
+
+/// One at a time: large mails cost a multiple of their size.
+static UNPACKING: Mutex<()> = Mutex::const_new(());
+
+/// A call that did not work, and the thing it was for.
+struct Undone {
+    kind: Option<&'static str>,
+    failure: Failure,
+}
+
+/// Why a delivery stopped on its way.
+enum Stop {
+    /// The CRM said something else than done.
+    Undone(Undone),
+    /// It ends, or waits, for a reason that is written down already.
+    Step(Step),
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for Stop {
+    fn from(error: ledger::Error) -> Stop {
+        Stop::Ledger(error)
+    }
+}
+
+impl<C: Crm> Filing<C> {
+    /// Delivers one entry as far as it goes, and writes down how far that was.
+    pub(super) async fn deliver(
+        &self,
+        directory: &Directory,
+        knowledge: &Mutex<Knowledge>,
+        mut case: Case,
+    ) -> Result<Step, ledger::Error> {
+        let done = if files(&case.entry) {
+            self.file(directory, knowledge, &mut case).await
+        } else {
+            self.complete(&case).await
+        };
+        match done {
+            Ok(()) => {
+                self.last_delivered.store(unix_now(), Ordering::Relaxed);
+                Ok(Step::Done)
+            }
+            Err(Stop::Step(step)) => Ok(step),
+            Err(Stop::Ledger(error)) => Err(error),
+            Err(Stop::Undone(Undone { kind, failure })) => {
+                self.failed(&case.entry, kind, failure).await
+            }
+        }
+    }
+
+    async fn complete(&self, case: &Case) -> Result<(), Stop> {
+        const METHOD: &str = "crm.activity.update";
+        let entry = &case.entry;
+        let Some(activity) = entry.activity_id else {
+            self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), None).await?;
+            return Ok(());
+        };
+        self.crm
+            .complete_activity(activity)
+            .await
+            .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
+        let attempt = delivered(entry.id, METHOD, "completed");
+        events::delivered(entry.id, "complete", activity);
+        self.ledger.completed(entry.id, attempt, unix_now()).await?;
+        Ok(())
+    }
+
+    async fn file(
+        &self,
+        directory: &Directory,
+        knowledge: &Mutex<Knowledge>,
+        case: &mut Case,
+    ) -> Result<(), Stop> {
+        self.wait_for_parent(knowledge, case).await?;
+        self.adopt_activity(directory, knowledge, case).await?;
+        let plan = match case.entry.plan.clone() {
+            Some(plan) => plan,
+            None => self.decide(directory, knowledge, case).await?,
+        };
+        let Some(mail) = &case.mail else { return Ok(()) };
+        let made = self.make_cards(knowledge, case, mail, &plan).await?;
+        let owner = plan
+            .owner
+            .or_else(|| {
+                let kind = *plan.create.last()?;
+                Some(CardRef { kind, id: *made.get(&kind)? })
+            })
+            .ok_or_else(|| Stop::Undone(without_owner()))?;
+        let client = plan.client.or_else(|| {
+            let id = *made.get(&CardKind::Contact)?;
+            Some(CardRef { kind: CardKind::Contact, id })
+        });
+        let mut notes = Vec::new();
+        let activity = self.make_activity(knowledge, case, mail, &plan, owner, client, &mut notes).await?;
+        let (attempt, completed) =
+            self.write_content(directory, knowledge, case, mail, activity, notes).await?;
+        for card in &plan.bound {
+            self.crm
+                .bind_activity(activity, *card)
+                .await
+                .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
+        }
+        let mut cards = vec![owner];
+        cards.extend(client.filter(|client| *client != owner));
+        cards.extend(plan.bound.iter().filter(|card| **card != owner));
+        knowledge.lock().await.filed_on(&cards, plan.responsible);
+        let entry = &case.entry;
+        events::message_saved(
+            &entry.mailbox_name,
+            entry.message,
+            entry.message_id.as_deref(),
+            &cards,
+            activity,
+        );
+        let saved = Saved {
+            cards,
+            activity,
+            responsible: plan.responsible,
+            completed,
+            candidates: plan.candidates,
+            evidence: plan.evidence,
+            complete_on_reply: mail.mailbox.config.crm.complete_on_reply,
+        };
+        self.ledger.saved(entry.id, saved, attempt, unix_now()).await?;
+        Ok(())
+    }
+
+    /// A mail goes behind the one it answers, which may have become due in the same round.
+    async fn wait_for_parent(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &mut Case,
+    ) -> Result<(), Stop> {
+        let owed = case.parent.as_ref().and_then(|parent| parent.owed_entry);
+        // Only behind earlier ones: mails that name each other would wait for ever.
+        if case.entry.plan.is_some() || owed.is_none_or(|owed| owed > case.entry.id) {
+            return Ok(());
+        }
+        let parent = self.ledger.parent(case.entry.message, case.entry.refs.clone()).await?;
+        let waits = parent.as_ref().is_some_and(|parent| {
+            parent.state == State::Queued
+                && parent.owed_entry.is_some_and(|owed| owed < case.entry.id)
+        });
+        if waits {
+            self.ledger.postpone(case.entry.id, unix_now() + PARENT_WAIT).await?;
+            return Err(Stop::Step(Step::Wait));
+        }
+        case.parent = parent;
+        // Filed in another round: its cards were not asked about in this one.
+        let asked = {
+            let known = knowledge.lock().await;
+            let cards = case.parent.iter().flat_map(|parent| &parent.cards);
+            let unknown: Vec<CardRef> =
+                cards.filter(|card| !known.cards.contains_key(card)).copied().collect();
+            unknown
+        };
+        if !asked.is_empty() {
+            let now = self
+                .crm
+                .cards(&asked)
+                .await
+                .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
+            knowledge.lock().await.cards.extend(asked.into_iter().zip(now));
+        }
+        Ok(())
+    }
+
+    /// Takes over an activity that was filed by a ledger that is lost.
+    async fn adopt_activity(
+        &self,
+        directory: &Directory,
+        knowledge: &Mutex<Knowledge>,
+        case: &mut Case,
+    ) -> Result<(), Stop> {
+        if case.entry.plan.is_some() || !case.must_look("activity") {
+            return Ok(());
+        }
+        let wanted = (Made::Activity, origin(Made::Activity, &case.entry.fingerprint));
+        let found = knowledge.lock().await.found.get(&wanted).cloned().flatten();
+        let Some(Found { owner: Some(owner), responsible, .. }) = found else { return Ok(()) };
+        let known = knowledge.lock().await;
+        // The card itself is not looked for anew: the mail is where it is.
+        let client = case.place(directory, &known).and_then(|placed| match placed.placement {
+            Placement::File { owner: placed, client, .. } if placed == owner => client,
+            Placement::File { .. }
+            | Placement::Create { .. }
+            | Placement::Park(_)
+            | Placement::Skip(_) => None,
+        });
+        drop(known);
+        let fact = format!("the CRM has it already, as activity on {owner}");
+        let plan = Plan {
+            owner: Some(owner),
+            create: Vec::new(),
+            responsible: responsible.unwrap_or(directory.me),
+            bound: Vec::new(),
+            client_email: client.as_ref().map(|(email, _)| email.clone()),
+            client: client.map(|(_, card)| card),
+            candidates: Vec::new(),
+            evidence: vec![Evidence::new("origin", fact)],
+        };
+        self.ledger.plan(case.entry.id, case.entry.mailbox, plan.clone(), None).await?;
+        case.entry.plan = Some(plan);
+        Ok(())
+    }
+
+    /// Places a mail and keeps the place, so that a restart goes on with it.
+    async fn decide(
+        &self,
+        directory: &Directory,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+    ) -> Result<Plan, Stop> {
+        let placed = {
+            let known = knowledge.lock().await;
+            case.place(directory, &known)
+        };
+        let (Some(placed), Some(mail)) = (placed, &case.mail) else {
+            return Err(Stop::Undone(without_owner()));
+        };
+        let Placed { placement, candidates, evidence } = placed;
+        let entry = &case.entry;
+        if let Some((outcome, reason)) = not_filed(&placement) {
+            let id = entry.message_id.as_deref();
+            match outcome {
+                Outcome::Parked(_) => events::message_parked(
+                    &entry.mailbox_name,
+                    entry.message,
+                    id,
+                    reason.code(),
+                    candidates.len(),
+                ),
+                Outcome::Skipped(_) | Outcome::Refused => events::message_skipped(
+                    &entry.mailbox_name,
+                    &entry.folder,
+                    entry.message,
+                    id,
+                    reason.code(),
+                ),
+            }
+            self.ledger.settle(entry.id, outcome, candidates, evidence, None).await?;
+            return Err(Stop::Step(Step::Done));
+        }
+        let (plan, turn) = match placement {
+            Placement::File { owner, responsible, bound, client } => {
+                let (client_email, client) = client.unzip();
+                let plan = Plan {
+                    owner: Some(owner),
+                    create: Vec::new(),
+                    responsible,
+                    bound,
+                    client_email,
+                    client,
+                    candidates,
+                    evidence,
+                };
+                (plan, None)
+            }
+            Placement::Create { what, party, client } => {
+                let taken = self.ledger.queue_turn(entry.mailbox).await?;
+                let config = &mail.mailbox.config;
+                let turn = next_responsible(
+                    &config.crm.queue,
+                    taken,
+                    config.owner,
+                    directory.me,
+                    &directory.active,
+                );
+                let mut evidence = evidence;
+                if let Some(warning) = &turn.warning {
+                    events::responsible_replaced(&entry.mailbox_name, warning);
+                    evidence.push(Evidence::new("responsible", warning.clone()));
+                }
+                let plan = Plan {
+                    owner: None,
+                    create: kinds(what, client.is_some()),
+                    responsible: turn.responsible,
+                    bound: Vec::new(),
+                    client_email: Some(party.email),
+                    client,
+                    candidates,
+                    evidence,
+                };
+                (plan, Some(turn.next_turn))
+            }
+            Placement::Park(_) | Placement::Skip(_) => return Err(Stop::Step(Step::Done)),
+        };
+        self.ledger.plan(entry.id, entry.mailbox, plan.clone(), turn).await?;
+        Ok(plan)
+    }
+
+    async fn make_cards(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        mail: &Mail,
+        plan: &Plan,
+    ) -> Result<HashMap<CardKind, u64>, Stop> {
+        let mut made: HashMap<CardKind, u64> = HashMap::new();
+        let email = plan.client_email.clone().unwrap_or_default();
+        for &kind in &plan.create {
+            let origin = origin(Made::Card(kind), &case.entry.fingerprint);
+            let id = match self.known_to_be_there(knowledge, case, Made::Card(kind), &origin).await? {
+                Some(found) => found.id,
+                None => {
+                    let client = plan.client.or_else(|| {
+                        let id = *made.get(&CardKind::Contact)?;
+                        Some(CardRef { kind: CardKind::Contact, id })
+                    });
+                    let draft = card_draft(kind, &origin, mail, plan, &email, client);
+                    let now = unix_now();
+                    self.ledger
+                        .sending(case.entry.id, kind.as_str(), origin.0.clone(), now)
+                        .await?;
+                    let id = self.crm.make_card(&draft).await.map_err(|failure| {
+                        Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
+                    })?;
+                    events::delivered(case.entry.id, kind.as_str(), id);
+                    let attempt =
+                        delivered(case.entry.id, "crm.item.add", &format!("{} {id}", kind.as_str()));
+                    self.ledger
+                        .made(case.entry.id, kind.as_str(), origin.0, id, Some(attempt), None)
+                        .await?;
+                    id
+                }
+            };
+            made.insert(kind, id);
+        }
+        if !made.is_empty() {
+            let now = unix_now();
+            let mut known = knowledge.lock().await;
+            known.made_for(&email, &made, plan.client, plan.responsible, now);
+        }
+        Ok(made)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, all of it different")]
+    async fn make_activity(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        mail: &Mail,
+        plan: &Plan,
+        owner: CardRef,
+        client: Option<CardRef>,
+        notes: &mut Vec<String>,
+    ) -> Result<u64, Stop> {
+        let origin = origin(Made::Activity, &case.entry.fingerprint);
+        let config = &mail.mailbox.config;
+        let meta = content::meta(&mail.message, &config.address, notes);
+        if let Some(found) =
+            self.known_to_be_there(knowledge, case, Made::Activity, &origin).await?
+        {
+            return Ok(found.id);
+        }
+        let now = unix_now();
+        let incoming = mail.admitted.direction == Direction::Incoming;
+        let zone = self.settings.borrow().zone.clone();
+        let draft = ActivityDraft {
+            owner,
+            origin: origin.clone(),
+            direction: mail.admitted.direction,
+            subject: content::subject(&mail.message),
+            communications: content::communications(
+                &mail.admitted.parties,
+                plan.client_email.as_deref(),
+                client.filter(|_| config.crm.bind_contact),
+            ),
+            responsible: plan.responsible,
+            starts_at: case.entry.received_at,
+            ends_at: content::deadline(now, config.crm.deadline, &zone).filter(|_| incoming),
+            meta,
+            message_id: mail.message.message_id.clone(),
+        };
+        self.ledger.sending(case.entry.id, "activity", origin.0.clone(), now).await?;
+        let id = self.crm.add_activity(&draft).await.map_err(|failure| {
+            Stop::Undone(Undone { kind: Some("activity"), failure })
+        })?;
+        events::delivered(case.entry.id, "activity", id);
+        let attempt = delivered(case.entry.id, "crm.activity.add", &format!("activity {id}"));
+        let next = Some(("content", origin.0.clone()));
+        self.ledger
+            .made(case.entry.id, "activity", origin.0, id, Some(attempt), next)
+            .await?;
+        Ok(id)
+    }
+
+    /// Text, files and completion. Returns the attempt to note, and whether the activity is
+    /// completed.
+    async fn write_content(
+        &self,
+        directory: &Directory,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        mail: &Mail,
+        activity: u64,
+        notes: Vec<String>,
+    ) -> Result<(Option<Attempt>, bool), Stop> {
+        let completed = mail.admitted.direction == Direction::Outgoing;
+        // A look-up that was made in this round tells whether an earlier call got through;
+        // writing files twice could append them.
+        let origin = origin(Made::Activity, &case.entry.fingerprint);
+        let looked = knowledge.lock().await.found.get(&(Made::Activity, origin.clone())).cloned();
+        if let Some(Some(found)) = &looked
+            && found.has_text
+            && (found.completed || !completed)
+        {
+            return Ok((None, completed));
+        }
+        let lost = case.made("content").filter(|made| made.look_up && made.crm_id.is_none());
+        if let Some(lost) = lost {
+            self.settled(case, lost.sent_at).await?;
+        }
+        let content = self.content(directory, case, mail, completed, notes).await?;
+        let undone = |failure| Stop::Undone(Undone { kind: Some("content"), failure });
+        let now = unix_now();
+        if case.made("activity").is_some_and(|made| made.crm_id.is_some()) || looked.is_some() {
+            self.ledger.sending(case.entry.id, "content", origin.0, now).await?;
+        }
+        match self.crm.write_activity(activity, &content).await {
+            Ok(()) => {}
+            // The CRM has no room for the files, or does not take one of them: the mail is
+            // filed without, and says so.
+            Err(failure) if failure.fate == Fate::Refused && !content.files.is_empty() => {
+                let bare = content::without_files(&content, &failure.text);
+                self.crm.write_activity(activity, &bare).await.map_err(undone)?;
+            }
+            Err(failure) => return Err(undone(failure)),
+        }
+        Ok((Some(delivered(case.entry.id, "crm.activity.update", "text and files")), completed))
+    }
+
+    async fn content(
+        &self,
+        directory: &Directory,
+        case: &Case,
+        mail: &Mail,
+        completed: bool,
+        mut notes: Vec<String>,
+    ) -> Result<ActivityContent, Stop> {
+        let large = case.entry.raw.is_some_and(|raw| raw.length > LARGE);
+        let _one = if large { Some(UNPACKING.lock().await) } else { None };
+        let raw = self.raw(&case.entry).await?;
+        let config = &mail.mailbox.config;
+        if !case.entry.whole {
+            notes.push("The mail is too large; only its beginning was read.".to_owned());
+        }
+        let who = directory
+            .names
+            .get(&config.owner)
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("employee {}", config.owner));
+        let closing = Closing {
+            notes,
+            connected_by: format!("Mailbox {}, connected by {who}", config.name),
+        };
+        let max_attachment = config.crm.max_attachment;
+        let work = move || {
+            let body = message::body(&raw).map_err(|error| error.to_string())?;
+            Ok::<_, String>(content::content(body, &raw, max_attachment, completed, closing))
+        };
+        let unpacked = tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|_| Err("it ended the parser".to_owned()));
+        match unpacked {
+            Ok(content) => Ok(content),
+            Err(why) => {
+                let entry = &case.entry;
+                events::message_quarantined(
+                    &entry.mailbox_name,
+                    &entry.folder,
+                    0,
+                    entry.message,
+                    &why,
+                );
+                self.ledger
+                    .quarantine(entry.id, vec![Evidence::new("unreadable", why)])
+                    .await?;
+                Err(Stop::Step(Step::Done))
+            }
+        }
+    }
+
+    /// A thing that this entry made earlier, by the ledger or by the look-up of this round.
+    async fn known_to_be_there(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        made: Made,
+        origin: &OriginId,
+    ) -> Result<Option<Found>, Stop> {
+        let kind = match made {
+            Made::Activity => "activity",
+            Made::Card(kind) => kind.as_str(),
+        };
+        if let Some(id) = case.made(kind).and_then(|row| row.crm_id) {
+            return Ok(Some(Found {
+                id,
+                owner: None,
+                responsible: None,
+                completed: false,
+                has_text: false,
+                converted: false,
+            }));
+        }
+        if !case.must_look(kind) {
+            return Ok(None);
+        }
+        let wanted = (made, origin.clone());
+        let looked = knowledge.lock().await.found.get(&wanted).cloned();
+        let found = match looked {
+            Some(found) => found,
+            // What is made now was not foreseen when the round asked: asked alone.
+            None => {
+                let answer = self.crm.find_made(std::slice::from_ref(&wanted)).await;
+                let found = answer
+                    .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?
+                    .into_iter()
+                    .next()
+                    .flatten();
+                knowledge.lock().await.found.insert(wanted, found.clone());
+                found
+            }
+        };
+        match found {
+            Some(found) => {
+                self.ledger
+                    .made(case.entry.id, kind, origin.0.clone(), found.id, None, None)
+                    .await?;
+                Ok(Some(found))
+            }
+            None => {
+                self.settled(case, case.made(kind).and_then(|row| row.sent_at)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits until a call that was sent once and cannot be found is certain not to be at work
+    /// any more.
+    async fn settled(&self, case: &Case, sent_at: Option<i64>) -> Result<(), Stop> {
+        let now = unix_now();
+        let certain = sent_at.map_or(now, |at| at.min(now) + SETTLED);
+        if certain <= now {
+            return Ok(());
+        }
+        self.ledger.postpone(case.entry.id, certain).await?;
+        Err(Stop::Step(Step::Wait))
+    }
+}
+
+fn card_draft(
+    kind: CardKind,
+    origin: &OriginId,
+    mail: &Mail,
+    plan: &Plan,
+    email: &str,
+    client: Option<CardRef>,
+) -> CardDraft {
+    let config = &mail.mailbox.config;
+    let named = mail.admitted.parties.iter().find(|party| party.email == email);
+    let name = named.map(|party| party.name.clone()).filter(|name| !name.is_empty());
+    CardDraft {
+        kind,
+        origin: origin.clone(),
+        title: content::subject(&mail.message),
+        name: name.unwrap_or_else(|| email.to_owned()),
+        email: (!email.is_empty()).then(|| email.to_owned()),
+        responsible: plan.responsible,
+        source: config.crm.source.clone(),
+        source_description: config.address.clone(),
+        client,
+    }
+}
+
+fn delivered(entry: i64, method: &str, text: &str) -> Attempt {
+    Attempt {
+        entry,
+        at: unix_now(),
+        method: method.to_owned(),
+        fate: "delivered".to_owned(),
+        code: String::new(),
+        text: text.to_owned(),
+    }
+}
+
+/// A plan without a card cannot be delivered; the entry is placed anew.
+fn without_owner() -> Undone {
+    let failure = Failure {
+        method: "place".to_owned(),
+        code: "no-card".to_owned(),
+        text: "the plan names no card".to_owned(),
+        fate: Fate::CardGone,
+    };
+    Undone { kind: None, failure }
+}

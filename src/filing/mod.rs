@@ -1,0 +1,519 @@
+//! Takes what is due, asks the CRM about the people in it, places it, delivers it, and writes
+//! down what became of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use jiff::tz::TimeZone;
+use tokio::sync::{Mutex, watch};
+
+use crate::card::{CardNow, CardRef, Known};
+use crate::config::Mailbox;
+use crate::crm::{Crm, Failure, Fate, Found, Made, OriginId};
+use crate::ledger::{self, Attempt, Entry, EntryAction, Ledger, MailboxId, Outcome, Parent};
+use crate::retry::{Pauses, delay};
+use crate::rules::RuleSet;
+use crate::{events, unix_now};
+
+mod case;
+pub mod content;
+mod deliver;
+
+use case::Case;
+
+/// Mails asked about together: enough to share the look-ups, few enough that live mail does not
+/// wait long for them.
+const ROUND: usize = 50;
+/// Lanes delivered at once.
+const LANES: usize = 4;
+/// Between two looks at the list of employees and the CRM's mode.
+const DIRECTORY: Duration = Duration::from_secs(900);
+/// An entry's own trouble: first and longest wait.
+const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
+/// Suspicious answers after which an entry is refused, while others are delivered.
+const SUSPICIONS: u32 = 10;
+/// A call whose answer was lost may still be at work when the connection is long gone. Only
+/// after this time "not found" means that it was never made.
+const SETTLED: i64 = 15;
+/// Before a mail looks again whether the one it answers is filed.
+const PARENT_WAIT: i64 = 2;
+
+/// A mailbox as filing needs it.
+#[derive(Clone)]
+pub struct FiledMailbox {
+    pub config: Arc<Mailbox>,
+    pub rules: Arc<RuleSet>,
+}
+
+/// What filing needs of the configuration; replaced as a whole on reload.
+#[derive(Clone)]
+pub struct Settings {
+    pub mailboxes: HashMap<MailboxId, FiledMailbox>,
+    pub zone: TimeZone,
+}
+
+/// What was asked of the CRM about itself.
+#[derive(Clone, Debug)]
+struct Directory {
+    has_leads: bool,
+    me: u64,
+    active: HashSet<u64>,
+    names: HashMap<u64, String>,
+    asked: Instant,
+}
+
+/// Delivers entries until it is stopped.
+pub struct Filing<C> {
+    ledger: Ledger,
+    crm: C,
+    settings: watch::Receiver<Arc<Settings>>,
+    /// Unix seconds of the last delivery, for telling one bad entry from a bad day.
+    last_delivered: AtomicI64,
+}
+
+/// What filing knows during one round, growing with what it makes.
+#[derive(Default)]
+struct Knowledge {
+    known: HashMap<String, Known>,
+    cards: HashMap<CardRef, CardNow>,
+    found: HashMap<(Made, OriginId), Option<Found>>,
+}
+
+/// How a round ended.
+enum Round {
+    /// Nothing is due.
+    Idle,
+    /// Something was done.
+    Worked,
+    /// The CRM does not take anything now.
+    Pause(Failure),
+}
+
+/// How one delivery ended, for the lane it stands in.
+enum Step {
+    Done,
+    /// The lane waits: what stands behind must not overtake.
+    Wait,
+    /// Everything waits.
+    Pause(Failure),
+}
+
+impl<C: Crm> Filing<C> {
+    pub fn new(ledger: Ledger, crm: C, settings: watch::Receiver<Arc<Settings>>) -> Filing<C> {
+        Filing { ledger, crm, settings, last_delivered: AtomicI64::new(0) }
+    }
+
+    /// Files what is due until `stop` becomes true; the delivery in hand is finished first.
+    /// `retry` counts the times somebody asked to try again at once.
+    ///
+    /// # Errors
+    /// Only what stops the daemon: a ledger that is corrupt or cannot be written.
+    pub async fn run(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        mut retry: watch::Receiver<u64>,
+    ) -> Result<(), ledger::Error> {
+        let mut pauses = Pauses::new(Duration::from_secs(1), Duration::from_secs(120));
+        let mut slow = Pauses::new(Duration::from_secs(30), Duration::from_secs(900));
+        let mut directory: Option<Directory> = None;
+        let mut state = "";
+        let mut full = false;
+        while !*stop.borrow() {
+            let round = match self.look_and_round(&mut directory, &stop, state == "open").await {
+                Err(error) if error.is_full() || error.is_busy() => {
+                    if !full && error.is_full() {
+                        events::ledger_full(&crate::causes(&error));
+                    }
+                    full = true;
+                    waiting(Duration::from_secs(10), &mut stop, &mut retry).await;
+                    continue;
+                }
+                other => other?,
+            };
+            full = false;
+            match round {
+                Round::Pause(failure) => {
+                    let text = failure.to_string();
+                    let (now_state, wait) = match failure.fate {
+                        Fate::Blocked => ("blocked", slow.next()),
+                        Fate::Deferred { retry_after, .. } => {
+                            ("deferred", retry_after.unwrap_or_else(|| pauses.next()))
+                        }
+                        Fate::Refused | Fate::CardGone => ("deferred", pauses.next()),
+                    };
+                    if state != now_state {
+                        if now_state == "blocked" {
+                            events::crm_blocked(&text, wait);
+                        } else {
+                            events::crm_deferred(&text, wait);
+                        }
+                        self.note_state(&mut state, now_state).await?;
+                    }
+                    waiting(wait, &mut stop, &mut retry).await;
+                }
+                Round::Worked | Round::Idle => {
+                    pauses.reset();
+                    slow.reset();
+                    if state != "open" {
+                        if !state.is_empty() {
+                            events::crm_open();
+                        }
+                        self.note_state(&mut state, "open").await?;
+                    }
+                    if let Round::Idle = round {
+                        self.idle(&mut stop).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_state(
+        &self,
+        state: &mut &'static str,
+        now: &'static str,
+    ) -> Result<(), ledger::Error> {
+        *state = now;
+        match self.ledger.set_meta("crm_state", now.to_owned()).await {
+            // The note is for people; the disk has other worries.
+            Err(error) if error.is_full() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until something is due.
+    async fn idle(&self, stop: &mut watch::Receiver<bool>) -> Result<(), ledger::Error> {
+        let wait = match self.ledger.next_due().await? {
+            Some(at) => u64::try_from(at - unix_now()).unwrap_or(0).max(1),
+            None => DIRECTORY.as_secs(),
+        };
+        let wait = Duration::from_secs(wait).min(DIRECTORY);
+        tokio::select! {
+            () = self.ledger.something_owed() => {}
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        Ok(())
+    }
+
+    async fn look_and_round(
+        &self,
+        directory: &mut Option<Directory>,
+        stop: &watch::Receiver<bool>,
+        open: bool,
+    ) -> Result<Round, ledger::Error> {
+        let fresh = directory.as_ref().is_some_and(|known| known.asked.elapsed() < DIRECTORY);
+        if !fresh {
+            match self.look().await? {
+                Ok(looked) => *directory = Some(looked),
+                Err(failure) => return Ok(Round::Pause(failure)),
+            }
+        }
+        let Some(directory) = directory else { return Ok(Round::Idle) };
+        // After trouble one mail tries whether it is over.
+        self.round(directory, stop, if open { ROUND } else { 1 }).await
+    }
+
+    /// Asks who works there and how the CRM is set up.
+    async fn look(&self) -> Result<Result<Directory, Failure>, ledger::Error> {
+        let asked = async {
+            let employees = self.crm.employees().await?;
+            let has_leads = self.crm.has_leads().await?;
+            Ok((employees, has_leads, self.crm.me().await?))
+        };
+        let (employees, has_leads, me) = match asked.await {
+            Ok(answers) => answers,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let directory = Directory {
+            has_leads,
+            me,
+            active: employees.iter().filter(|one| one.active).map(|one| one.id).collect(),
+            names: employees.iter().map(|one| (one.id, one.name.clone())).collect(),
+            asked: Instant::now(),
+        };
+        if self.ledger.employees().await? != employees {
+            self.ledger.set_employees(employees).await?;
+        }
+        Ok(Ok(directory))
+    }
+
+    /// One round: what is due, asked about together, delivered lane by lane.
+    async fn round(
+        &self,
+        directory: &Directory,
+        stop: &watch::Receiver<bool>,
+        limit: usize,
+    ) -> Result<Round, ledger::Error> {
+        let entries = self.ledger.due(unix_now(), limit).await?;
+        if entries.is_empty() {
+            return Ok(Round::Idle);
+        }
+        let settings = Arc::clone(&self.settings.borrow());
+        let mut cases = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if let Some(case) = self.case(&settings, entry).await? {
+                cases.push(case);
+            }
+        }
+        self.cases(directory, stop, cases).await
+    }
+
+    async fn cases(
+        &self,
+        directory: &Directory,
+        stop: &watch::Receiver<bool>,
+        cases: Vec<Case>,
+    ) -> Result<Round, ledger::Error> {
+        let knowledge = match self.ask(directory, &cases).await {
+            Ok(knowledge) => Mutex::new(knowledge),
+            Err(failure) => return self.asked_in_vain(directory, stop, cases, failure).await,
+        };
+        let last = cases.iter().map(|case| case.entry.id).max().unwrap_or(0);
+        let history = cases.iter().any(|case| !case.entry.live);
+        let groups = lanes(cases);
+        let paused: Mutex<Option<Failure>> = Mutex::new(None);
+        let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
+        let (knowledge, paused_by, failed_by) = (&knowledge, &paused, &failed);
+        futures_util::stream::iter(groups)
+            .for_each_concurrent(LANES, |group| async move {
+                for case in group {
+                    if *stop.borrow()
+                        || paused_by.lock().await.is_some()
+                        || failed_by.lock().await.is_some()
+                    {
+                        return;
+                    }
+                    // Live mail does not wait for a backlog.
+                    if history && !case.entry.live {
+                        match self.ledger.live_is_due(unix_now(), last).await {
+                            Ok(true) => return,
+                            Ok(false) => {}
+                            Err(error) => {
+                                *failed_by.lock().await = Some(error);
+                                return;
+                            }
+                        }
+                    }
+                    match self.deliver(directory, knowledge, case).await {
+                        Ok(Step::Done) => {}
+                        Ok(Step::Wait) => return,
+                        Ok(Step::Pause(failure)) => {
+                            *paused_by.lock().await = Some(failure);
+                            return;
+                        }
+                        Err(error) => {
+                            *failed_by.lock().await = Some(error);
+                            return;
+                        }
+                    }
+                }
+            })
+            .await;
+        if let Some(error) = failed.into_inner() {
+            return Err(error);
+        }
+        Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
+    }
+
+    /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
+    async fn asked_in_vain(
+        &self,
+        directory: &Directory,
+        stop: &watch::Receiver<bool>,
+        mut cases: Vec<Case>,
+        failure: Failure,
+    ) -> Result<Round, ledger::Error> {
+        let whole = match failure.fate {
+            Fate::Blocked | Fate::Deferred { suspect: false, .. } => true,
+            Fate::Deferred { suspect: true, .. } | Fate::Refused | Fate::CardGone => false,
+        };
+        if !whole && cases.len() > 1 {
+            for case in cases {
+                if *stop.borrow() {
+                    break;
+                }
+                match Box::pin(self.cases(directory, stop, vec![case])).await? {
+                    Round::Pause(failure) => return Ok(Round::Pause(failure)),
+                    Round::Idle | Round::Worked => {}
+                }
+            }
+            return Ok(Round::Worked);
+        }
+        // The head carries the note, so that `explain` shows what the CRM said.
+        if cases.is_empty() {
+            return Ok(Round::Pause(failure));
+        }
+        let case = cases.swap_remove(0);
+        match self.failed(&case.entry, None, failure).await? {
+            Step::Done | Step::Wait => Ok(Round::Worked),
+            Step::Pause(failure) => Ok(Round::Pause(failure)),
+        }
+    }
+
+    /// Asks the CRM about all mails of a round together.
+    async fn ask(&self, directory: &Directory, cases: &[Case]) -> Result<Knowledge, Failure> {
+        let mut addresses: Vec<String> = Vec::new();
+        let mut cards: Vec<CardRef> = Vec::new();
+        for case in cases.iter().filter(|case| case.entry.plan.is_none()) {
+            addresses.extend(case.parties().iter().map(|party| party.email.clone()));
+            if let Some(Parent { cards: parents, .. }) = &case.parent {
+                cards.extend(parents);
+            }
+        }
+        dedup(&mut addresses);
+        dedup(&mut cards);
+        let mut knowledge = Knowledge::default();
+        if !addresses.is_empty() {
+            knowledge.known = self.crm.know(&addresses).await?;
+        }
+        if !cards.is_empty() {
+            let now = self.crm.cards(&cards).await?;
+            knowledge.cards = cards.into_iter().zip(now).collect();
+        }
+        let mut wanted: Vec<(Made, OriginId)> = Vec::new();
+        for case in cases {
+            wanted.extend(case.look_ups(directory, &knowledge));
+        }
+        if !wanted.is_empty() {
+            let found = self.crm.find_made(&wanted).await?;
+            knowledge.found = wanted.into_iter().zip(found).collect();
+        }
+        Ok(knowledge)
+    }
+
+    /// Writes down a call that did not work, and says what the lane is to do. `sent` names the
+    /// thing whose call it was.
+    async fn failed(
+        &self,
+        entry: &Entry,
+        sent: Option<&'static str>,
+        failure: Failure,
+    ) -> Result<Step, ledger::Error> {
+        let now = unix_now();
+        let reason = failure.to_string();
+        let attempt = |fate: &str| Attempt {
+            entry: entry.id,
+            at: now,
+            method: failure.method.clone(),
+            fate: fate.to_owned(),
+            code: failure.code.clone(),
+            text: failure.text.clone(),
+        };
+        match failure.fate.clone() {
+            Fate::Refused => {
+                self.refuse(entry, attempt("refused"), &reason).await?;
+                Ok(Step::Done)
+            }
+            Fate::CardGone if entry.replaced => {
+                self.refuse(entry, attempt("refused"), &reason).await?;
+                Ok(Step::Done)
+            }
+            Fate::CardGone => {
+                self.ledger
+                    .place_anew(entry.id, failure.text.clone(), Some(attempt("deferred")))
+                    .await?;
+                Ok(Step::Wait)
+            }
+            Fate::Blocked => {
+                let sent = sent.map(|kind| (kind, false));
+                self.ledger.defer(entry.id, now, false, sent, Some(attempt("blocked"))).await?;
+                Ok(Step::Pause(failure))
+            }
+            Fate::Deferred { retry_after, ambiguous, suspect } => {
+                let trouble = u64::try_from(now - entry.trouble_since.unwrap_or(now)).unwrap_or(0);
+                let (min, max) = ENTRY_WAITS;
+                let wait = retry_after.unwrap_or_else(|| {
+                    delay(Duration::from_secs(trouble), min, max)
+                });
+                // Ten times, while others got through: it is this entry.
+                let others = self.last_delivered.load(Ordering::Relaxed);
+                if suspect
+                    && entry.suspicions + 1 >= SUSPICIONS
+                    && entry.trouble_since.is_some_and(|since| others >= since)
+                {
+                    self.refuse(entry, attempt("refused"), &reason).await?;
+                    return Ok(Step::Done);
+                }
+                events::delivery_deferred(entry.id, wait, &reason);
+                let wait_secs = i64::try_from(wait.as_secs()).unwrap_or(3600);
+                // With the whole CRM in trouble the pause stands for the entry's own wait.
+                let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
+                let sent = sent.map(|kind| (kind, ambiguous));
+                self.ledger
+                    .defer(entry.id, next, suspect, sent, Some(attempt("deferred")))
+                    .await?;
+                if suspect { Ok(Step::Wait) } else { Ok(Step::Pause(failure)) }
+            }
+        }
+    }
+
+    async fn refuse(
+        &self,
+        entry: &Entry,
+        attempt: Attempt,
+        reason: &str,
+    ) -> Result<(), ledger::Error> {
+        events::delivery_refused(entry.id, reason);
+        self.ledger
+            .settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt))
+            .await
+    }
+}
+
+async fn waiting(
+    wait: Duration,
+    stop: &mut watch::Receiver<bool>,
+    retry: &mut watch::Receiver<u64>,
+) {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+        Ok(()) = retry.changed() => {}
+    }
+}
+
+fn dedup<T: Ord + Clone>(values: &mut Vec<T>) {
+    values.sort();
+    values.dedup();
+}
+
+/// Groups of entries that must go one after another: a lane each, and a mail behind the one it
+/// answers.
+fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
+    let mut groups: Vec<Vec<Case>> = Vec::new();
+    let mut cases = cases;
+    cases.sort_by_key(|case| case.entry.id);
+    for case in cases {
+        let behind = case.parent.as_ref().and_then(|parent| parent.owed_entry);
+        let mut joined: Vec<Case> = Vec::new();
+        let mut kept: Vec<Vec<Case>> = Vec::new();
+        for group in groups {
+            let same = group.iter().any(|other| {
+                other.entry.lane == case.entry.lane || Some(other.entry.id) == behind
+            });
+            if same {
+                joined.extend(group);
+            } else {
+                kept.push(group);
+            }
+        }
+        joined.push(case);
+        joined.sort_by_key(|case| case.entry.id);
+        kept.push(joined);
+        groups = kept;
+    }
+    groups
+}
+
+/// Whether an entry files a message.
+fn files(entry: &Entry) -> bool {
+    match entry.action {
+        EntryAction::File => true,
+        EntryAction::Complete => false,
+    }
+}

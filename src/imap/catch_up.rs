@@ -1,0 +1,588 @@
+//! Reading one folder up to its end: which messages there are, header first, then the bodies
+//! that are wanted, each batch committed before the cursor moves.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::fetch::{Header, WHOLE};
+use super::link::{CHUNK, Link, Listed, Opened};
+use super::Error;
+use crate::{events, unix_now};
+use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
+use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
+use crate::ledger::{self, FolderRow, Seen};
+
+/// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
+const WINDOW: u32 = 4_000;
+/// Messages of one transaction.
+const BATCH: usize = 200;
+/// Octets of bodies fetched at a time.
+const GROUP: u64 = 2 * 1024 * 1024;
+/// KiB of bodies in memory at once, over all mailboxes.
+const BODIES_KIB: u32 = 24 * 1024;
+/// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
+const DATES: usize = 500;
+/// Failures of one message, alone, after which it is taken for unreadable.
+const PATIENCE: u32 = 3;
+
+/// Held in common by all mailboxes of a process.
+pub(super) struct Bounds {
+    bodies: Arc<Semaphore>,
+    /// Whether "spool full" was said.
+    full: AtomicBool,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            bodies: Arc::new(Semaphore::new(BODIES_KIB as usize)),
+            full: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A folder that is watched.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    pub listed: Listed,
+    pub role: Role,
+}
+
+/// What failed lately, so that one bad message stops nothing but itself. Lives as long as the
+/// mailbox's task, over reconnections.
+#[derive(Default)]
+pub(super) struct Trouble {
+    /// What was being read when the connection broke: folder, first and last UID.
+    reading: Option<(String, u32, u32)>,
+    /// Failures by folder and UID.
+    of_uid: HashMap<(String, u32), u32>,
+}
+
+impl Trouble {
+    /// Takes note of a failure. Ordinary losses of the connection count only if the same
+    /// stretch fails again and again.
+    pub(super) fn note(&mut self, error: &Error) {
+        let Some((folder, first, last)) = self.reading.take() else { return };
+        let weight = match error {
+            Error::Unparsable { .. } | Error::No { .. } => 2,
+            Error::Lost { .. } | Error::Timeout { .. } => 1,
+            Error::Busy { .. }
+            | Error::Credentials { .. }
+            | Error::Secret(_)
+            | Error::Blocked(_)
+            | Error::Ledger(_) => return,
+        };
+        // A range is noted whole: each of its messages is suspected until it was read alone.
+        for uid in first..=last.min(first.saturating_add(BATCH as u32 * 8)) {
+            *self.of_uid.entry((folder.clone(), uid)).or_default() += weight;
+        }
+    }
+
+    fn of(&self, folder: &str, uid: u32) -> u32 {
+        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or(0)
+    }
+
+    fn read(&mut self, folder: &str, uid: u32) {
+        if !self.of_uid.is_empty() {
+            self.of_uid.remove(&(folder.to_owned(), uid));
+        }
+    }
+}
+
+/// Judging that goes on while the next messages are read.
+type Judging<'a> = Pin<Box<dyn Future<Output = Result<Vec<Seen>, ledger::Error>> + Send + 'a>>;
+
+pub(super) struct CatchUp<'a> {
+    pub link: &'a mut Link,
+    pub intake: &'a Intake,
+    pub bounds: &'a Bounds,
+    pub trouble: &'a mut Trouble,
+    pub history_days: u32,
+    /// Octets.
+    pub max_message: u64,
+    /// Messages of the stretch that left the server before they were read.
+    pub gone: BTreeSet<u32>,
+}
+
+impl CatchUp<'_> {
+    /// Reads a folder up to its end. `opened` is the folder's state if it is selected already
+    /// and nothing but new mail is expected.
+    pub(super) async fn folder(
+        &mut self,
+        folder: &Folder,
+        already: Option<Opened>,
+    ) -> Result<Opened, Error> {
+        let opened = match already {
+            Some(opened) => Opened { uid_next: 0, ..opened },
+            None => self.link.select(&folder.listed.wire).await?,
+        };
+        let now = unix_now();
+        let name = folder.listed.name.as_str().to_owned();
+        let ledger = &self.intake.ledger;
+        let mut row = ledger
+            .folder(
+                self.intake.mailbox,
+                name.clone(),
+                folder.role.as_str(),
+                now,
+                self.history_days,
+            )
+            .await?;
+        let started = Instant::now();
+        let mut read = 0;
+        loop {
+            let selected =
+                Selected { uid_validity: opened.uid_validity, uid_next: opened.uid_next };
+            let step = next_step(cursor_of(&row), selected, now, self.history_days);
+            match step {
+                Step::Wait => break,
+                Step::FirstContact { window_start } => {
+                    let history = self.begin(&mut row, opened, window_start, None).await?;
+                    let name = folder.listed.name.as_str();
+                    events::folder_first_read(
+                        &self.intake.name,
+                        name,
+                        history,
+                        self.history_days,
+                    );
+                }
+                Step::Renumbered { window_start } => {
+                    events::folder_renumbered(&self.intake.name, folder.listed.name.as_str());
+                    if row.uid_validity == opened.uid_validity {
+                        ledger.forget_places(row.id, row.uid_validity).await?;
+                    }
+                    self.begin(&mut row, opened, window_start, None).await?;
+                }
+                Step::Widen { window_start, floor } => {
+                    self.begin(&mut row, opened, window_start, Some(floor)).await?;
+                }
+                Step::FetchFrom { from } => {
+                    read += self.stretch(folder, &row, opened, from).await?;
+                    break;
+                }
+            }
+        }
+        let uid_next = opened.uid_next;
+        if uid_next > 0 || read > 0 {
+            ledger.folder_seen(row.id, uid_next.max(row.cursor), 0).await?;
+        }
+        if read > BATCH as u64 {
+            events::folder_done(&self.intake.name, &name, read, started.elapsed().as_secs_f64());
+        }
+        Ok(opened)
+    }
+
+    /// Finds where the history window begins, and lets reading begin there. `widen` is the old
+    /// floor: only what lies at or under it is looked at. Returns how many messages of the
+    /// window were found.
+    async fn begin(
+        &mut self,
+        row: &mut FolderRow,
+        opened: Opened,
+        window_start: i64,
+        widen: Option<u32>,
+    ) -> Result<usize, Error> {
+        let top = widen.unwrap_or(match opened.uid_next {
+            0 => u32::MAX,
+            next => next - 1,
+        });
+        let recent = match top {
+            0 => Vec::new(),
+            top => self.link.uids_since(1, top, window_start).await?,
+        };
+        // SEARCH counts by days, the window by seconds.
+        let mut first = None;
+        let mut before = 0;
+        'dates: for some in recent.chunks(DATES) {
+            for (uid, date) in self.link.dates(some).await? {
+                if date.is_none_or(|date| date >= window_start) {
+                    first = Some(uid);
+                    break 'dates;
+                }
+                before += 1;
+            }
+        }
+        // Without UIDNEXT the last message is where the folder ends for now.
+        let last = if top == u32::MAX { recent.last().copied().unwrap_or(0) } else { top };
+        let floor = floor_under(first, last.saturating_add(1));
+        row.first_until = widen.map_or(last, |old| row.first_until.max(old));
+        row.uid_validity = opened.uid_validity;
+        // Under the cursor rows may lie already: reading passes over what has a place.
+        row.cursor = floor;
+        row.floor = floor;
+        row.history_days = row.history_days.max(self.history_days);
+        self.intake.ledger.begin_folder(row.clone()).await?;
+        Ok(recent.len().saturating_sub(before))
+    }
+
+    /// Reads everything from `from` upwards. Returns how many messages were new.
+    async fn stretch(
+        &mut self,
+        folder: &Folder,
+        row: &FolderRow,
+        opened: Opened,
+        from: u32,
+    ) -> Result<u64, Error> {
+        let reading = Reading {
+            folder: row.id,
+            name: folder.listed.name.as_str().to_owned(),
+            role: folder.role,
+            uid_validity: row.uid_validity,
+            window_start: crate::folder::window_start(row.first_read_at, row.history_days),
+            first_until: row.first_until,
+        };
+        let end = match opened.uid_next {
+            0 => u32::MAX,
+            next => next - 1,
+        };
+        let mut low = from;
+        let mut window = WINDOW;
+        let mut read = 0;
+        loop {
+            let high = match end {
+                // How far it goes is not known: all there is.
+                u32::MAX => u32::MAX,
+                end => end.min(low.saturating_add(window - 1)),
+            };
+            let listed = self.link.uids(low, high).await?;
+            let mut uids = listed.clone();
+            // Sparse numbers: look further ahead; dense ones: back to short answers.
+            window = if uids.len() < 200 { window.saturating_mul(8) } else { WINDOW };
+            let top = if high == u32::MAX { uids.last().copied() } else { Some(high) };
+            let placed = self.placed(row, &listed).await?;
+            uids.retain(|uid| !placed.contains(uid));
+            read += uids.len() as u64;
+            if uids.len() > 1 {
+                let next = if opened.uid_next > 0 { opened.uid_next } else { high };
+                self.intake.ledger.folder_seen(row.id, next, uids.len() as u64).await?;
+            }
+            self.gone.clear();
+            self.messages(&reading, &uids).await?;
+            if let Some(top) = top {
+                // The cursor goes by what the ledger holds, not by what was meant to be written.
+                let mut done = if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
+                done.extend(&self.gone);
+                let cursor = advance(low.saturating_sub(1), top, &listed, &done);
+                self.intake.record(&reading, Vec::new(), Some(cursor), unix_now()).await?;
+                if cursor < top {
+                    return Err(Error::Unparsable {
+                        doing: "read messages",
+                        what: format!("message {} was not recorded", cursor.saturating_add(1)),
+                    });
+                }
+            }
+            match high.checked_add(1) {
+                Some(next) if next <= end => low = next,
+                Some(_) | None => return Ok(read),
+            }
+        }
+    }
+
+    /// Which of these (in order) have a place.
+    async fn placed(&self, row: &FolderRow, uids: &[u32]) -> Result<BTreeSet<u32>, Error> {
+        let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else {
+            return Ok(BTreeSet::new());
+        };
+        Ok(self.intake.ledger.placed_uids(row.id, row.uid_validity, first, last).await?)
+    }
+
+    /// Reads these messages, batch by batch; the last batch is judged while the next is read.
+    async fn messages(&mut self, reading: &Reading, uids: &[u32]) -> Result<(), Error> {
+        let mut rest = uids;
+        let mut judging: Option<Judging<'_>> = None;
+        // Copies of the references, so that what is judged does not borrow from `self`.
+        let intake = self.intake;
+        while let Some(&first) = rest.first() {
+            self.room().await?;
+            let careful = self.trouble.of(&reading.name, first) > 0;
+            let batch = if careful {
+                rest.get(..1).unwrap_or_default()
+            } else {
+                let clean = rest
+                    .iter()
+                    .take(BATCH)
+                    .take_while(|uid| self.trouble.of(&reading.name, **uid) == 0)
+                    .count();
+                rest.get(..clean).unwrap_or_default()
+            };
+            rest = rest.get(batch.len()..).unwrap_or_default();
+            match self.batch(reading, batch, &mut judging, intake).await {
+                Ok(()) => {}
+                // The server said no to these messages but the session goes on: one by one.
+                Err(error @ Error::No { .. }) => {
+                    self.settle(reading, &mut judging).await?;
+                    self.trouble.note(&error);
+                    Box::pin(self.messages(reading, batch)).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.settle(reading, &mut judging).await
+    }
+
+    async fn batch<'i>(
+        &mut self,
+        reading: &Reading,
+        uids: &[u32],
+        judging: &mut Option<Judging<'i>>,
+        intake: &'i Intake,
+    ) -> Result<(), Error> {
+        let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else { return Ok(()) };
+        self.trouble.reading = Some((reading.name.clone(), first, last));
+        let alone = uids.len() == 1;
+        let failures = self.trouble.of(&reading.name, first);
+        let now = unix_now();
+        if alone && failures > PATIENCE {
+            let why = "the server cannot hand it out, or what it hands out cannot be read";
+            let seen = intake.unreadable(reading, first, why, now);
+            self.settle(reading, judging).await?;
+            self.commit(reading, vec![seen]).await?;
+            self.trouble.reading = None;
+            return Ok(());
+        }
+        let headers = if alone && failures > 2 {
+            // INTERNALDATE, size or the header's own section may be what cannot be read: the
+            // raw bytes alone are asked for.
+            vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
+        } else {
+            let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
+            self.commit(reading, judged?).await?;
+            headers?
+        };
+        self.absent(uids, headers.iter().map(|header| header.uid)).await?;
+        let (arrived, sizes): (Vec<Arrived>, Vec<u64>) = headers
+            .into_iter()
+            .map(|header| {
+                let arrived = Arrived {
+                    uid: header.uid,
+                    internal_date: header.internal_date,
+                    raw: header.header,
+                };
+                (arrived, header.size)
+            })
+            .unzip();
+        let verdicts = intake.headers(reading, &arrived, now).await?;
+        let mut decided = Vec::new();
+        let mut small: Vec<(Arrived, u64)> = Vec::new();
+        let mut large: Vec<(Arrived, u64)> = Vec::new();
+        for ((header, size), verdict) in arrived.into_iter().zip(sizes).zip(verdicts) {
+            match verdict {
+                AfterHeader::Decided(seen) => decided.push(*seen),
+                AfterHeader::WantsBody if size <= WHOLE => small.push((header, size)),
+                AfterHeader::WantsBody => large.push((header, size)),
+            }
+        }
+        if !decided.is_empty() {
+            self.commit(reading, decided).await?;
+        }
+        for group in groups(small) {
+            let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
+            let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
+            let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
+            self.commit(reading, judged?).await?;
+            let bodies = bodies?;
+            let gone = self.absent(&wanted, bodies.iter().map(|(uid, _)| *uid)).await?;
+            let mut dates: HashMap<u32, Arrived> =
+                group.into_iter().map(|(header, _)| (header.uid, header)).collect();
+            let left = gone.iter().filter_map(|uid| dates.remove(uid));
+            let left: Vec<Seen> = left.map(|header| intake.gone(reading, &header, now)).collect();
+            let arrived = bodies
+                .into_iter()
+                .map(|(uid, raw)| {
+                    let internal_date = dates.get(&uid).and_then(|header| header.internal_date);
+                    Arrived { uid, internal_date, raw }
+                })
+                .collect();
+            let reading = reading.clone();
+            *judging = Some(Box::pin(async move {
+                let mut seen = intake.bodies(&reading, arrived, now).await?;
+                seen.extend(left);
+                drop(permit);
+                Ok(seen)
+            }));
+        }
+        for (header, size) in large {
+            self.settle(reading, judging).await?;
+            let seen = self.large(reading, header, size, now).await?;
+            self.commit(reading, vec![seen]).await?;
+        }
+        self.trouble.reading = None;
+        if alone {
+            self.trouble.read(&reading.name, first);
+        }
+        Ok(())
+    }
+
+    /// Reads a message piece by piece into the spool; memory holds one piece.
+    async fn large(
+        &mut self,
+        reading: &Reading,
+        header: Arrived,
+        size: u64,
+        now: i64,
+    ) -> Result<Seen, Error> {
+        let _permit = self.permit(u64::from(CHUNK) * 2).await?;
+        let spool = Arc::clone(self.intake.ledger.spool());
+        // A size that nobody knows is found out on the way.
+        let mut whole = size == u64::MAX || size <= self.max_message;
+        let mut writer = blocking(move || spool.writer()).await?;
+        let mut first: Vec<u8> = Vec::new();
+        let mut start = 0;
+        loop {
+            let Some(chunk) = self.link.chunk(header.uid, start).await? else {
+                self.absent(&[header.uid], std::iter::empty()).await?;
+                return Ok(self.intake.gone(reading, &header, now));
+            };
+            let ended = chunk.len() < CHUNK as usize;
+            if start == 0 {
+                first = chunk.get(..FIRST_MIB.min(chunk.len())).unwrap_or_default().to_vec();
+            }
+            start += chunk.len() as u64;
+            if start > self.max_message && whole {
+                // Larger than the server said, and than allowed: only the first MiB is kept.
+                whole = false;
+                let spool = Arc::clone(self.intake.ledger.spool());
+                let kept = first.clone();
+                writer = blocking(move || {
+                    let mut writer = spool.writer()?;
+                    writer.append(&kept)?;
+                    Ok(writer)
+                })
+                .await?;
+                break;
+            }
+            writer = blocking(move || {
+                writer.append(&chunk)?;
+                Ok(writer)
+            })
+            .await?;
+            if ended || !whole {
+                break;
+            }
+        }
+        let arrived = Arrived { uid: header.uid, internal_date: header.internal_date, raw: first };
+        Ok(self.intake.large(reading, arrived, writer, whole, now).await?)
+    }
+
+    /// Which of the wanted messages did not come because they left the server.
+    ///
+    /// One that is still there but did not come is an answer that cannot be trusted: the cursor
+    /// must not pass it.
+    async fn absent(
+        &mut self,
+        wanted: &[u32],
+        came: impl Iterator<Item = u32>,
+    ) -> Result<Vec<u32>, Error> {
+        let came: Vec<u32> = came.collect();
+        let missing: Vec<u32> =
+            wanted.iter().copied().filter(|uid| !came.contains(uid)).collect();
+        let (Some(&low), Some(&high)) = (missing.first(), missing.last()) else {
+            return Ok(missing);
+        };
+        let there = self.link.uids(low, high).await?;
+        if let Some(uid) = missing.iter().find(|uid| there.contains(uid)) {
+            return Err(Error::No {
+                doing: "read messages",
+                text: format!("message {uid} is there but was not handed out"),
+            });
+        }
+        self.gone.extend(&missing);
+        Ok(missing)
+    }
+
+    /// Waits for what is being judged and records it.
+    async fn settle(
+        &mut self,
+        reading: &Reading,
+        judging: &mut Option<Judging<'_>>,
+    ) -> Result<(), Error> {
+        let seen = judged(judging).await?;
+        self.commit(reading, seen).await
+    }
+
+    async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.intake.record(reading, seen, None, unix_now()).await?;
+        Ok(())
+    }
+
+    async fn permit(&self, octets: u64) -> Result<OwnedSemaphorePermit, Error> {
+        let kib = u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BODIES_KIB);
+        let bodies = Arc::clone(&self.bounds.bodies);
+        bodies
+            .acquire_many_owned(kib)
+            .await
+            .map_err(|_| Error::Ledger(ledger::Error::Interrupted { doing: "wait for memory" }))
+    }
+
+    /// Waits while the spool is full; says so once.
+    async fn room(&mut self) -> Result<(), Error> {
+        const MIB: u64 = 1024 * 1024;
+        let spool = Arc::clone(self.intake.ledger.spool());
+        let mut noop_at = Instant::now() + Duration::from_secs(120);
+        while spool.is_full() {
+            if !self.bounds.full.swap(true, Ordering::Relaxed) {
+                events::spool_full(spool.used() / MIB, spool.max() / MIB);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if Instant::now() > noop_at {
+                // The server hangs up on who is silent for half an hour.
+                self.link.noop().await?;
+                noop_at = Instant::now() + Duration::from_secs(120);
+            }
+        }
+        if self.bounds.full.swap(false, Ordering::Relaxed) {
+            events::spool_has_room();
+        }
+        Ok(())
+    }
+}
+
+async fn judged(judging: &mut Option<Judging<'_>>) -> Result<Vec<Seen>, ledger::Error> {
+    match judging.take() {
+        None => Ok(Vec::new()),
+        Some(judging) => judging.await,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|_| ledger::Error::Interrupted { doing: "write the spool" })??)
+}
+
+/// Neighbours whose bodies are fetched together.
+fn groups(messages: Vec<(Arrived, u64)>) -> Vec<Vec<(Arrived, u64)>> {
+    let mut groups: Vec<Vec<(Arrived, u64)>> = Vec::new();
+    let mut octets = 0;
+    for (header, size) in messages {
+        match groups.last_mut() {
+            Some(group) if octets + size <= GROUP => group.push((header, size)),
+            Some(_) | None => {
+                octets = 0;
+                groups.push(vec![(header, size)]);
+            }
+        }
+        octets += size;
+    }
+    groups
+}
+
+fn cursor_of(row: &FolderRow) -> Option<FolderCursor> {
+    (row.uid_validity != 0).then(|| FolderCursor {
+        uid_validity: row.uid_validity,
+        cursor: row.cursor,
+        floor: row.floor,
+        first_read_at: row.first_read_at,
+        window_start: crate::folder::window_start(row.first_read_at, row.history_days),
+    })
+}

@@ -1,0 +1,379 @@
+//! From a host name to an open session: TCP, TLS, login.
+
+use std::collections::HashMap;
+use std::io;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_imap::Client;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+use super::guard::Guard;
+use super::link::{Capabilities, Link, Wire, is_busy, lost, of_codec, silent};
+use super::{Error, names};
+use crate::config::{Imap, Secret, Tls};
+
+const CONNECT: Duration = Duration::from_secs(20);
+const HANDSHAKE: Duration = Duration::from_secs(20);
+const GREETING: Duration = Duration::from_secs(30);
+/// A login may take long where the server delays wrong passwords on purpose.
+const LOGIN: Duration = Duration::from_secs(60);
+/// Octets of one line before login.
+const LINE: usize = 8192;
+/// Connections opened a second, and at once, by the whole process: a start with thousands of
+/// mailboxes must not look like an attack.
+const OPENED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+const OPENED_AT_ONCE: usize = 20;
+/// The write buffer: one command in one packet, and little memory in a thousand mailboxes.
+const WRITE_BUFFER: usize = 1024;
+
+/// Certificates to trust, read once and shared by all connections.
+#[derive(Default)]
+pub struct TrustStore {
+    configs: Mutex<HashMap<Option<PathBuf>, Arc<ClientConfig>>>,
+}
+
+impl TrustStore {
+    /// Forgets what was read, so that a renewed CA file is read again.
+    pub fn forget(&self) {
+        self.held().clear();
+    }
+
+    fn config(&self, ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
+        let key = ca_file.map(Path::to_owned);
+        if let Some(known) = self.held().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let mut roots = RootCertStore::empty();
+        // A system without certificates can still trust the configured CA.
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            drop(roots.add(certificate));
+        }
+        if let Some(path) = ca_file {
+            let bad = |why: String| {
+                Error::Blocked(format!("imap.ca_file {}: {why}", path.display()))
+            };
+            let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<_, _>>)
+                .map_err(|error| bad(error.to_string()))?;
+            if certificates.is_empty() {
+                return Err(bad("no certificate in it".to_owned()));
+            }
+            for certificate in certificates {
+                roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Blocked(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // Reconnections are rare; remembered sessions would cost memory in every mailbox.
+        config.resumption = rustls::client::Resumption::disabled();
+        let config = Arc::new(config);
+        self.held().insert(key, Arc::clone(&config));
+        Ok(config)
+    }
+
+    fn held(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<Option<PathBuf>, Arc<ClientConfig>>> {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets connections through one after another.
+pub struct Gate {
+    at_once: Semaphore,
+    rate: DefaultDirectRateLimiter,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            at_once: Semaphore::new(OPENED_AT_ONCE),
+            rate: RateLimiter::direct(Quota::per_second(OPENED_PER_SECOND)),
+        }
+    }
+}
+
+/// Opens a session.
+pub(super) async fn connect(
+    imap: &Imap,
+    secret: &Secret,
+    trust: &TrustStore,
+    gate: &Gate,
+) -> Result<Link, Error> {
+    gate.rate.until_ready().await;
+    // Never closed, so this cannot fail; a failure would only mean no limit.
+    let _permit = gate.at_once.acquire().await;
+    let tcp = reach(&imap.host, imap.port).await?;
+    let (wire, capabilities) = match imap.tls {
+        Tls::Implicit => greet(secure(tcp, imap, trust).await?).await?,
+        Tls::Starttls => {
+            let tcp = start_tls(tcp).await?;
+            let mut wire = secure(tcp, imap, trust).await?;
+            let capabilities = capabilities(&mut wire).await?;
+            (wire, capabilities)
+        }
+        Tls::None => greet(Wire::Plain(tcp)).await?,
+    };
+    login(wire, imap, secret, &capabilities).await
+}
+
+/// Tries the host's addresses in turn, IPv6 and IPv4 as the resolver orders them.
+async fn reach(host: &str, port: u16) -> Result<TcpStream, Error> {
+    const DOING: &str = "connect";
+    let found = timeout(CONNECT, lookup_host((host, port))).await;
+    let addresses = match found {
+        Err(_) => return Err(silent("look up the host", CONNECT)),
+        Ok(Err(source)) => return Err(lost("look up the host", source)),
+        Ok(Ok(addresses)) => addresses,
+    };
+    let mut last = lost(DOING, io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        match timeout(CONNECT, TcpStream::connect(address)).await {
+            Err(_) => last = silent(DOING, CONNECT),
+            Ok(Err(source)) => last = lost(DOING, source),
+            Ok(Ok(stream)) => {
+                tune(&stream).map_err(|source| lost(DOING, source))?;
+                return Ok(stream);
+            }
+        }
+    }
+    Err(last)
+}
+
+/// A network that swallows packets gives a socket that looks alive for ever: the kernel finds
+/// that out within two minutes.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(120)))
+}
+
+async fn secure(tcp: TcpStream, imap: &Imap, trust: &TrustStore) -> Result<Wire, Error> {
+    let config = trust.config(imap.ca_file.as_deref())?;
+    let name = ServerName::try_from(imap.host.clone())
+        .map_err(|_| Error::Blocked(format!("imap.host {}: no host name", imap.host)))?;
+    let handshake = TlsConnector::from(config).connect(name, tcp);
+    match timeout(HANDSHAKE, handshake).await {
+        Err(_) => Err(silent("begin TLS", HANDSHAKE)),
+        Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(stream))),
+        Ok(Err(source)) => {
+            let of_tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match of_tls {
+                Some(rustls::Error::InvalidCertificate(why)) => Err(Error::Blocked(format!(
+                    "the certificate of {} is not trusted: {why}; give its CA as imap.ca_file",
+                    imap.host
+                ))),
+                // Plain text on a TLS port, an old TLS, and the like: a person must look.
+                Some(error @ rustls::Error::InvalidMessage(_)) => Err(Error::Blocked(format!(
+                    "no TLS on port {}: {error}; for STARTTLS set imap.tls = \"starttls\"",
+                    imap.port
+                ))),
+                _ => Err(lost("begin TLS", source)),
+            }
+        }
+    }
+}
+
+/// Reads the greeting and what the server can do before login.
+async fn greet(mut wire: Wire) -> Result<(Wire, Capabilities), Error> {
+    let greeting = line(&mut wire).await?;
+    check_greeting(&greeting)?;
+    let capabilities = match in_brackets(&greeting) {
+        Some(words) => words,
+        None => capabilities(&mut wire).await?,
+    };
+    Ok((wire, capabilities))
+}
+
+fn check_greeting(greeting: &str) -> Result<(), Error> {
+    const DOING: &str = "greet";
+    if greeting.starts_with("* OK") {
+        return Ok(());
+    }
+    let text: String = greeting.chars().take(200).collect();
+    if greeting.starts_with("* PREAUTH") {
+        // Whoever is logged in here, it is not the configured user; and before STARTTLS it is
+        // how an attacker keeps a client in the clear (RFC 2595 §2.4).
+        return Err(Error::Blocked("the server greets with PREAUTH".to_owned()));
+    }
+    if greeting.starts_with("* BYE") {
+        return Err(Error::Busy { doing: DOING, text });
+    }
+    Err(Error::Blocked(format!("no IMAP server: {text:?}")))
+}
+
+/// `[CAPABILITY …]` of a greeting.
+fn in_brackets(greeting: &str) -> Option<Capabilities> {
+    let (_, rest) = greeting.split_once("[CAPABILITY ")?;
+    let (words, _) = rest.split_once(']')?;
+    Some(Capabilities::from_words(words.split_ascii_whitespace()))
+}
+
+async fn capabilities(wire: &mut Wire) -> Result<Capabilities, Error> {
+    send(wire, "c0 CAPABILITY").await?;
+    let mut found = Capabilities::default();
+    for _ in 0..100 {
+        let answer = line(wire).await?;
+        if let Some(words) = answer.strip_prefix("* CAPABILITY ") {
+            found = Capabilities::from_words(words.split_ascii_whitespace());
+        } else if answer.starts_with("c0 ") {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Upgrades by hand, octet by octet, so that nothing said in the clear is read as said under
+/// TLS (CVE-2011-0411 and its kin).
+async fn start_tls(tcp: TcpStream) -> Result<TcpStream, Error> {
+    let mut wire = Wire::Plain(tcp);
+    check_greeting(&line(&mut wire).await?)?;
+    send(&mut wire, "s0 STARTTLS").await?;
+    let mut answer = line(&mut wire).await?;
+    while answer.starts_with("* ") {
+        answer = line(&mut wire).await?;
+    }
+    if !answer.starts_with("s0 OK") {
+        let text: String = answer.chars().take(200).collect();
+        return Err(Error::Blocked(format!("the server refuses STARTTLS: {text:?}")));
+    }
+    let Wire::Plain(tcp) = wire else {
+        return Err(Error::Blocked("STARTTLS under TLS".to_owned()));
+    };
+    let mut early = [0; 1];
+    match tcp.try_read(&mut early) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(tcp),
+        Ok(_) | Err(_) => Err(Error::Blocked(
+            "the server spoke between STARTTLS and TLS: somebody may be in between".to_owned(),
+        )),
+    }
+}
+
+async fn login(
+    wire: Wire,
+    imap: &Imap,
+    secret: &Secret,
+    capabilities: &Capabilities,
+) -> Result<Link, Error> {
+    const DOING: &str = "log in";
+    let stream = BufWriter::with_capacity(WRITE_BUFFER, Guard::new(wire));
+    let client = Client::new(stream);
+    // Quoted strings hold ASCII only (RFC 3501 §9); the rest needs SASL.
+    let plain_text = imap.username.is_ascii() && secret.expose().is_ascii();
+    let sasl = capabilities.has("LOGINDISABLED") || !plain_text;
+    if sasl && capabilities.has("LOGINDISABLED") && !capabilities.has("AUTH=PLAIN") {
+        return Err(Error::Blocked(
+            "the server offers neither LOGIN nor AUTH=PLAIN (OAuth2 only?)".to_owned(),
+        ));
+    }
+    let answer = if sasl {
+        let plain = Plain { username: &imap.username, secret };
+        timeout(LOGIN, client.authenticate("PLAIN", plain)).await
+    } else {
+        timeout(LOGIN, client.login(&imap.username, secret.expose())).await
+    };
+    let session = match answer {
+        Err(_) => return Err(silent(DOING, LOGIN)),
+        Ok(Ok(session)) => session,
+        Ok(Err((error, _client))) => return Err(refused(of_codec(DOING, error))),
+    };
+    let mut link = Link::new(session);
+    link.ask_capabilities().await?;
+    if link.capabilities.has("ID") {
+        // Coremail (163, 126) lets nobody read who has not said who they are.
+        let command = format!(
+            "ID (\"name\" \"mailcrm\" \"version\" {})",
+            names::quote(env!("CARGO_PKG_VERSION"))
+        );
+        match link.run("say who we are", &command, |_| {}).await {
+            Ok(()) | Err(Error::No { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(link)
+}
+
+/// A refused login: busy servers and wrong words are told apart by the response code.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::No { doing, text } if is_busy(&text) => Error::Busy { doing, text },
+        Error::No { text, .. } => Error::Credentials { text: readable(&text) },
+        other => other,
+    }
+}
+
+/// The server's words out of async-imap's `code: None, info: Some("…")`.
+fn readable(text: &str) -> String {
+    let inner = text
+        .split_once("info: Some(\"")
+        .and_then(|(_, rest)| rest.strip_suffix("\")"))
+        .unwrap_or(text);
+    inner.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}
+
+struct Plain<'a> {
+    username: &'a str,
+    secret: &'a Secret,
+}
+
+impl async_imap::Authenticator for Plain<'_> {
+    type Response = String;
+
+    /// RFC 4616: no authorization identity, the name, the password.
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        format!("\0{}\0{}", self.username, self.secret.expose())
+    }
+}
+
+async fn send(wire: &mut Wire, command: &str) -> Result<(), Error> {
+    let sending = async {
+        wire.write_all(format!("{command}\r\n").as_bytes()).await?;
+        wire.flush().await
+    };
+    match timeout(GREETING, sending).await {
+        Err(_) => Err(silent("greet", GREETING)),
+        Ok(sent) => sent.map_err(|source| lost("greet", source)),
+    }
+}
+
+/// One line before login, without its end.
+async fn line(wire: &mut Wire) -> Result<String, Error> {
+    const DOING: &str = "greet";
+    let reading = async {
+        let mut octets = Vec::new();
+        loop {
+            match wire.read_u8().await? {
+                b'\n' => return Ok(octets),
+                octet => octets.push(octet),
+            }
+            if octets.len() > LINE {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+    };
+    match timeout(GREETING, reading).await {
+        Err(_) => Err(silent(DOING, GREETING)),
+        Ok(Err(source)) => Err(lost(DOING, source)),
+        Ok(Ok(octets)) => Ok(String::from_utf8_lossy(&octets).trim_end().to_owned()),
+    }
+}

@@ -1,0 +1,264 @@
+//! What is read of messages: which there are, their headers, their bodies. Always with PEEK.
+
+use async_imap::imap_proto::{AttributeValue, MailboxDatum, MessageSection, Response, SectionPath};
+
+use super::Error;
+use super::link::{CHUNK, Link};
+
+/// Octets of one command's UID set: UW and Yahoo take no line over 1,000 octets.
+const SET: usize = 800;
+/// Octets of a message up to which it is fetched in one piece.
+pub(super) const WHOLE: u64 = 512 * 1024;
+
+/// A message's header, and what the server says of the message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Header {
+    pub uid: u32,
+    /// Octets of the whole message as the server counts them; only a hint.
+    pub size: u64,
+    /// INTERNALDATE in Unix seconds; `None` if it cannot be read.
+    pub internal_date: Option<i64>,
+    pub header: Vec<u8>,
+}
+
+impl Link {
+    /// UIDs in `low..=high` that are on the server, in order.
+    pub(super) async fn uids(&mut self, low: u32, high: u32) -> Result<Vec<u32>, Error> {
+        let command = format!("UID SEARCH UID {}", range(low, high));
+        let mut uids = self.search("list messages", &command).await?;
+        // `n:*` names the last message even if its UID is lower (RFC 3501 §6.4.8).
+        uids.retain(|uid| (low..=high).contains(uid));
+        Ok(uids)
+    }
+
+    /// UIDs in `low..=high` whose INTERNALDATE lies on or after the day of `since`, or on a day
+    /// before it where time zones differ.
+    pub(super) async fn uids_since(
+        &mut self,
+        low: u32,
+        high: u32,
+        since: i64,
+    ) -> Result<Vec<u32>, Error> {
+        // SINCE disregards time and zone (RFC 3501 §6.4.4): a day more catches every zone.
+        let Some(day) = day(since.saturating_sub(86_400)) else { return self.uids(low, high).await };
+        let command = format!("UID SEARCH UID {} SINCE {day}", range(low, high));
+        let mut uids = self.search("list recent messages", &command).await?;
+        uids.retain(|uid| (low..=high).contains(uid));
+        Ok(uids)
+    }
+
+    async fn search(&mut self, doing: &'static str, command: &str) -> Result<Vec<u32>, Error> {
+        let mut uids: Vec<u32> = Vec::new();
+        self.run(doing, command, |answer| {
+            if let Response::MailboxData(MailboxDatum::Search(found)) = answer {
+                uids.extend(found);
+            }
+        })
+        .await?;
+        uids.sort_unstable();
+        uids.dedup();
+        Ok(uids)
+    }
+
+    /// Headers of these UIDs (in order), as far as the server has them; expunged ones are
+    /// missing.
+    pub(super) async fn headers(&mut self, uids: &[u32]) -> Result<Vec<Header>, Error> {
+        let mut headers = Vec::with_capacity(uids.len());
+        for set in sets(uids) {
+            let command =
+                format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER])");
+            self.fetch("read headers", &command, |fetched| {
+                headers.push(Header {
+                    uid: fetched.uid,
+                    size: fetched.size,
+                    internal_date: fetched.internal_date,
+                    header: fetched.header.map(<[u8]>::to_vec).unwrap_or_default(),
+                });
+            })
+            .await?;
+        }
+        Ok(wanted(headers, uids, |header| header.uid))
+    }
+
+    /// UID and INTERNALDATE of these messages, in order.
+    pub(super) async fn dates(&mut self, uids: &[u32]) -> Result<Vec<(u32, Option<i64>)>, Error> {
+        let mut dates = Vec::with_capacity(uids.len());
+        for set in sets(uids) {
+            let command = format!("UID FETCH {set} (UID INTERNALDATE)");
+            self.fetch("read dates", &command, |fetched| {
+                dates.push((fetched.uid, fetched.internal_date));
+            })
+            .await?;
+        }
+        Ok(wanted(dates, uids, |date| date.0))
+    }
+
+    /// Whole messages; for small ones only.
+    pub(super) async fn bodies(&mut self, uids: &[u32]) -> Result<Vec<(u32, Vec<u8>)>, Error> {
+        let mut bodies = Vec::with_capacity(uids.len());
+        for set in sets(uids) {
+            let command = format!("UID FETCH {set} (UID BODY.PEEK[])");
+            self.fetch("read messages", &command, |fetched| {
+                if let Some(body) = fetched.body {
+                    bodies.push((fetched.uid, body.to_vec()));
+                }
+            })
+            .await?;
+        }
+        Ok(wanted(bodies, uids, |body| body.0))
+    }
+
+    /// One stretch of a message: `None` if the message is gone, empty behind its end.
+    pub(super) async fn chunk(&mut self, uid: u32, start: u64) -> Result<Option<Vec<u8>>, Error> {
+        let command = format!("UID FETCH {uid} (UID BODY.PEEK[]<{start}.{CHUNK}>)");
+        let mut chunk = None;
+        self.fetch("read a large message", &command, |fetched| {
+            if fetched.uid == uid {
+                chunk = Some(fetched.body.map(<[u8]>::to_vec).unwrap_or_default());
+            }
+        })
+        .await?;
+        Ok(chunk)
+    }
+
+    async fn fetch(
+        &mut self,
+        doing: &'static str,
+        command: &str,
+        mut each: impl FnMut(Fetched<'_>),
+    ) -> Result<(), Error> {
+        let answer = self
+            .run(doing, command, |answer| {
+                if let Response::Fetch(_, attributes) = answer
+                    && let Some(fetched) = Fetched::of(attributes)
+                {
+                    each(fetched);
+                }
+            })
+            .await;
+        match answer {
+            // Some of the messages are gone: what came is good, what did not come is looked for
+            // one by one (seen with Exchange and Dovecot, `[EXPUNGEISSUED]`).
+            Err(Error::No { text, .. })
+                if text.contains("EXPUNGEISSUED") || text.contains("no longer exist") =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+/// What one FETCH answer brought. Answers without UID, such as flag changes, bring nothing.
+#[derive(Default)]
+struct Fetched<'a> {
+    uid: u32,
+    size: u64,
+    internal_date: Option<i64>,
+    header: Option<&'a [u8]>,
+    body: Option<&'a [u8]>,
+}
+
+impl<'a> Fetched<'a> {
+    fn of(attributes: &'a [AttributeValue<'a>]) -> Option<Fetched<'a>> {
+        let mut fetched = Fetched::default();
+        for attribute in attributes {
+            match attribute {
+                AttributeValue::Uid(uid) => fetched.uid = *uid,
+                AttributeValue::Rfc822Size(size) => fetched.size = u64::from(*size),
+                AttributeValue::InternalDate(date) => fetched.internal_date = internal_date(date),
+                AttributeValue::BodySection {
+                    section: Some(SectionPath::Full(MessageSection::Header)),
+                    data,
+                    ..
+                } => fetched.header = data.as_deref(),
+                AttributeValue::BodySection { section: None, data, .. } => {
+                    fetched.body = data.as_deref();
+                }
+                _ => {}
+            }
+        }
+        (fetched.uid != 0).then_some(fetched)
+    }
+}
+
+/// `01-Feb-2024 10:11:12 +0100` (RFC 3501 §9 date-time), day possibly with a blank.
+fn internal_date(text: &str) -> Option<i64> {
+    let zoned = jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", text.trim()).ok()?;
+    Some(zoned.to_timestamp().ok()?.as_second())
+}
+
+/// `01-Feb-2024`, in UTC.
+fn day(unix: i64) -> Option<String> {
+    let moment = jiff::Timestamp::from_second(unix).ok()?;
+    Some(moment.strftime("%d-%b-%Y").to_string())
+}
+
+fn range(low: u32, high: u32) -> String {
+    if high == u32::MAX { format!("{low}:*") } else { format!("{low}:{high}") }
+}
+
+/// Each wanted message once, in the order asked for: servers may answer twice, out of turn, or
+/// with what nobody asked for.
+fn wanted<T>(mut found: Vec<T>, uids: &[u32], uid_of: impl Fn(&T) -> u32) -> Vec<T> {
+    found.retain(|one| uids.binary_search(&uid_of(one)).is_ok());
+    found.sort_by_key(&uid_of);
+    found.dedup_by_key(|one| uid_of(one));
+    found
+}
+
+/// UID sets that fit a command line, neighbours joined to ranges. `uids` are in order.
+fn sets(uids: &[u32]) -> Vec<String> {
+    let mut sets = Vec::new();
+    let mut set = String::new();
+    for stretch in uids.chunk_by(|one, next| one.checked_add(1) == Some(*next)) {
+        let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { continue };
+        let text = if first == last { first.to_string() } else { format!("{first}:{last}") };
+        if !set.is_empty() && set.len() + text.len() + 1 > SET {
+            sets.push(std::mem::take(&mut set));
+        }
+        if !set.is_empty() {
+            set.push(',');
+        }
+        set.push_str(&text);
+    }
+    if !set.is_empty() {
+        sets.push(set);
+    }
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_become_ranges_and_long_sets_are_split() {
+        assert_eq!(sets(&[1, 2, 3, 5, 7, 8]), ["1:3,5,7:8"]);
+        assert_eq!(sets(&[u32::MAX - 1, u32::MAX]), ["4294967294:4294967295"]);
+        assert!(sets(&[]).is_empty());
+        let scattered: Vec<u32> = (0..1000).map(|n| 4_000_000_000 + n * 2).collect();
+        let found = sets(&scattered);
+        assert!(found.iter().all(|set| set.len() <= SET));
+        assert_eq!(found.iter().map(|set| set.split(',').count()).sum::<usize>(), 1000);
+    }
+
+    #[test]
+    fn internal_dates_are_read() {
+        #[rustfmt::skip]
+        let cases = &[
+            ("17-Jul-1996 02:44:25 -0700", Some(837_596_665)),
+            (" 1-Feb-2024 10:11:12 +0100", Some(1_706_778_672)),
+            ("nonsense",                   None),
+            ("",                           None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(internal_date(text), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn answers_come_once_and_in_order() {
+        assert_eq!(wanted(vec![5, 3, 9, 5], &[3, 4, 5], |uid| *uid), [3, 5]);
+    }
+}

@@ -1,0 +1,546 @@
+//! An open session: one command, its answers, and the tagged word that ends it.
+//!
+//! Uses async-imap as transport and codec only. Its own `uid_fetch`, `select`, `idle` and the
+//! like answer `Ok` when the server said NO or hung up (async-imap 0.12), which would move a
+//! cursor over mail that was never read.
+
+use std::collections::HashSet;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_imap::Session;
+use async_imap::imap_proto::{
+    MailboxDatum, NameAttribute, Outcome, Response, ResponseCode, Status, StatusAttribute,
+};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::client::TlsStream;
+
+use super::guard::Guard;
+use super::{Error, names};
+use crate::folder::FolderName;
+
+/// Octets asked for at a time of a large message.
+pub(super) const CHUNK: u32 = 1024 * 1024;
+/// How long the server may stay silent during a command.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long it may take to end an IDLE after DONE.
+const DONE: Duration = Duration::from_secs(15);
+/// Untagged lines of one command; a server that sends more talks for ever.
+const MAX_ANSWERS: u32 = 1_000_000;
+
+/// The octets' way: TCP, mostly under TLS.
+#[derive(Debug)]
+pub(super) enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+pub(super) type Stream = BufWriter<Guard<Wire>>;
+
+/// What the server can do.
+#[derive(Clone, Debug, Default)]
+pub struct Capabilities(HashSet<String>);
+
+impl Capabilities {
+    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Capabilities {
+        // Case does not count (RFC 3501 §7.2.1), and servers do vary.
+        Capabilities(words.into_iter().map(str::to_ascii_uppercase).collect())
+    }
+
+    pub fn has(&self, word: &str) -> bool {
+        self.0.contains(word)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A folder as LIST names it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub name: FolderName,
+    /// The name as the server writes it.
+    pub(super) wire: String,
+    pub delimiter: Option<char>,
+    /// Such as `\Sent`.
+    pub attributes: Vec<String>,
+    pub selectable: bool,
+}
+
+/// A folder as SELECT or STATUS describes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// 0 if the server did not say.
+    pub uid_validity: u32,
+    /// 0 if the server did not say.
+    pub uid_next: u32,
+    pub exists: u32,
+}
+
+/// Why an IDLE ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woke {
+    /// The server announced something.
+    News,
+    /// The time was up.
+    Time,
+    /// `stop` said so.
+    Stop,
+}
+
+/// What the server said of its own accord.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// The selected folder got mail.
+    pub selected: bool,
+    /// Other folders changed (NOTIFY), by wire name.
+    pub folders: HashSet<String>,
+    /// The server no longer reports other folders (RFC 5465 §5.8).
+    pub overflow: bool,
+}
+
+/// An open session.
+pub(super) struct Link {
+    session: Session<Stream>,
+    pub capabilities: Capabilities,
+    pub news: News,
+    /// Wire name of the selected folder.
+    pub selected: Option<String>,
+    /// A command was not followed to its end: the next answers would be the wrong ones.
+    broken: bool,
+}
+
+impl Link {
+    pub(super) fn new(session: Session<Stream>) -> Link {
+        Link {
+            session,
+            capabilities: Capabilities::default(),
+            news: News::default(),
+            selected: None,
+            broken: false,
+        }
+    }
+
+    /// Runs a command and hands over each untagged answer; done when the server says OK to it.
+    pub(super) async fn run(
+        &mut self,
+        doing: &'static str,
+        command: &str,
+        mut each: impl FnMut(&Response<'_>),
+    ) -> Result<(), Error> {
+        if self.broken {
+            return Err(lost(doing, io::ErrorKind::BrokenPipe.into()));
+        }
+        // Whoever drops this future midway leaves the session unusable, and `broken` says so.
+        self.broken = true;
+        let sent = timeout(SILENCE, self.session.run_command(command)).await;
+        let tag = match sent {
+            Err(_) => return Err(silent(doing, SILENCE)),
+            Ok(Err(source)) => return Err(of_codec(doing, source)),
+            Ok(Ok(tag)) => tag,
+        };
+        for _ in 0..MAX_ANSWERS {
+            let answer = match timeout(SILENCE, self.session.read_response()).await {
+                Err(_) => return Err(silent(doing, SILENCE)),
+                Ok(Err(source)) => return Err(of_wire(doing, source)),
+                Ok(Ok(None)) => return Err(lost(doing, io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(Some(answer))) => answer,
+            };
+            let parsed = answer.parsed();
+            self.news.note(parsed);
+            match parsed {
+                Response::Done { tag: ended, status, outcome } if *ended == tag => {
+                    self.broken = false;
+                    each(parsed);
+                    return of_status(doing, status, outcome);
+                }
+                Response::Data { status: Status::Bye, outcome } => {
+                    return Err(Error::Busy { doing, text: words(outcome) });
+                }
+                other => each(other),
+            }
+        }
+        Err(Error::Unparsable { doing, what: "answers without end".to_owned() })
+    }
+
+    /// Asks what the server can do now that it knows who we are.
+    pub(super) async fn ask_capabilities(&mut self) -> Result<(), Error> {
+        let mut found = HashSet::new();
+        self.run("ask for capabilities", "CAPABILITY", |answer| {
+            if let Response::Capabilities(list) = answer {
+                found.extend(list.iter().map(capability));
+            }
+        })
+        .await?;
+        self.capabilities = Capabilities(found);
+        if self.capabilities.is_empty() {
+            self.capabilities = Capabilities::from_words(["IMAP4REV1"]);
+        }
+        Ok(())
+    }
+
+    /// All folders, with their special uses where the server knows them (RFC 6154).
+    pub(super) async fn list(&mut self) -> Result<Vec<Listed>, Error> {
+        let command = if self.capabilities.has("SPECIAL-USE")
+            && self.capabilities.has("LIST-EXTENDED")
+        {
+            "LIST \"\" \"*\" RETURN (SPECIAL-USE)"
+        } else {
+            "LIST \"\" \"*\""
+        };
+        let mut folders = Vec::new();
+        self.run("list folders", command, |answer| {
+            if let Response::MailboxData(MailboxDatum::List(listed)) = answer {
+                let attributes: Vec<String> =
+                    listed.name_attributes.iter().map(attribute).collect();
+                let selectable = !attributes.iter().any(|attribute| {
+                    attribute.eq_ignore_ascii_case("\\Noselect")
+                        || attribute.eq_ignore_ascii_case("\\NonExistent")
+                });
+                folders.push(Listed {
+                    name: FolderName::new(&names::decode(&listed.name)),
+                    wire: listed.name.to_string(),
+                    delimiter: listed.delimiter.as_ref().and_then(|text| text.chars().next()),
+                    attributes,
+                    selectable,
+                });
+            }
+        })
+        .await?;
+        Ok(folders)
+    }
+
+    /// Opens a folder with SELECT: Courier gives UIDs away twice that it handed out under
+    /// EXAMINE (Courier 5.0). Only `\Recent` changes, for bodies are fetched with PEEK.
+    pub(super) async fn select(&mut self, wire: &str) -> Result<Opened, Error> {
+        self.selected = None;
+        let mut opened = Opened::default();
+        let command = format!("SELECT {}", names::quote(wire));
+        self.run("open a folder", &command, |answer| match answer {
+            Response::MailboxData(MailboxDatum::Exists(exists)) => opened.exists = *exists,
+            Response::Data { outcome, .. } | Response::Done { outcome, .. } => {
+                match &outcome.code {
+                    Some(ResponseCode::UidValidity(value)) => opened.uid_validity = *value,
+                    Some(ResponseCode::UidNext(value)) => opened.uid_next = *value,
+                    _ => {}
+                }
+            }
+            _ => {}
+        })
+        .await?;
+        self.selected = Some(wire.to_owned());
+        self.news.selected = false;
+        self.news.folders.remove(wire);
+        if opened.uid_next == 0 || opened.uid_validity == 0 {
+            // The RFC makes both mandatory (RFC 3501 §6.3.1). Winmail and Coremail leave UIDNEXT
+            // out and answer STATUS instead.
+            let status = self.status(wire).await?;
+            opened.uid_next = opened.uid_next.max(status.uid_next);
+            opened.uid_validity = opened.uid_validity.max(status.uid_validity);
+        }
+        Ok(opened)
+    }
+
+    /// Asks about a folder that need not be selected.
+    pub(super) async fn status(&mut self, wire: &str) -> Result<Opened, Error> {
+        let mut opened = Opened::default();
+        let command = format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", names::quote(wire));
+        self.run("ask about a folder", &command, |answer| {
+            // The name is not compared: servers answer INBOX for inbox, and quote differently.
+            if let Response::MailboxData(MailboxDatum::Status { status, .. }) = answer {
+                opened.take(status);
+            }
+        })
+        .await?;
+        Ok(opened)
+    }
+
+    /// Lets the server speak; finds a dead connection.
+    pub(super) async fn noop(&mut self) -> Result<(), Error> {
+        self.run("ask for news", "NOOP", |_| {}).await
+    }
+
+    /// Asks to be told about these folders while another is selected (RFC 5465).
+    pub(super) async fn notify(&mut self, wires: &[String]) -> Result<(), Error> {
+        let folders: Vec<String> = wires.iter().map(|wire| names::quote(wire)).collect();
+        let command = format!(
+            "NOTIFY SET (selected (MessageNew MessageExpunge)) (mailboxes ({}) (MessageNew MessageExpunge))",
+            folders.join(" ")
+        );
+        self.run("ask to be notified", &command, |_| {}).await
+    }
+
+    /// Says goodbye without waiting for long.
+    pub(super) async fn logout(mut self) {
+        let bye = self.run("log out", "LOGOUT", |_| {});
+        drop(timeout(Duration::from_secs(2), bye).await);
+    }
+
+    /// Waits in IDLE (RFC 2177) until the server announces something, `limit` is up, or `stop`
+    /// ends.
+    pub(super) async fn idle(
+        &mut self,
+        limit: Duration,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Woke, Error> {
+        const DOING: &str = "idle";
+        if self.broken {
+            return Err(lost(DOING, io::ErrorKind::BrokenPipe.into()));
+        }
+        self.broken = true;
+        let end = Instant::now() + limit;
+        let tag = match timeout(SILENCE, self.session.run_command("IDLE")).await {
+            Err(_) => return Err(silent(DOING, SILENCE)),
+            Ok(Err(source)) => return Err(of_codec(DOING, source)),
+            Ok(Ok(tag)) => tag,
+        };
+        tokio::pin!(stop);
+        let mut accepted = false;
+        let accept_by = Instant::now() + SILENCE;
+        let woke = loop {
+            // What was announced before the `+` counts as well: nobody repeats it.
+            if accepted && self.news.any() {
+                break Woke::News;
+            }
+            let until = if accepted { end } else { accept_by };
+            let answer = tokio::select! {
+                biased;
+                answer = timeout_at(until, self.session.read_response()) => answer,
+                () = &mut stop, if accepted => break Woke::Stop,
+            };
+            let answer = match answer {
+                Err(_) if accepted => break Woke::Time,
+                Err(_) => return Err(silent(DOING, SILENCE)),
+                Ok(answer) => of_read(DOING, answer)?,
+            };
+            let parsed = answer.parsed();
+            self.news.note(parsed);
+            match parsed {
+                Response::Continue(_) => accepted = true,
+                Response::Done { tag: ended, status, outcome } if *ended == tag => {
+                    self.broken = false;
+                    of_status(DOING, status, outcome)?;
+                    return Ok(Woke::News);
+                }
+                Response::Data { status: Status::Bye, outcome } => {
+                    return Err(Error::Busy { doing: DOING, text: words(outcome) });
+                }
+                _ => {}
+            }
+        };
+        let done = self.session.run_command_untagged("DONE");
+        match timeout(DONE, done).await {
+            Err(_) => return Err(silent(DOING, DONE)),
+            Ok(Err(source)) => return Err(of_codec(DOING, source)),
+            Ok(Ok(())) => {}
+        }
+        let end = Instant::now() + DONE;
+        loop {
+            let answer = match timeout_at(end, self.session.read_response()).await {
+                Err(_) => return Err(silent(DOING, DONE)),
+                Ok(answer) => of_read(DOING, answer)?,
+            };
+            let parsed = answer.parsed();
+            self.news.note(parsed);
+            match parsed {
+                Response::Done { tag: ended, status, outcome } if *ended == tag => {
+                    self.broken = false;
+                    of_status(DOING, status, outcome)?;
+                    return Ok(woke);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Opened {
+    fn take(&mut self, status: &[StatusAttribute]) {
+        for item in status {
+            match item {
+                StatusAttribute::Messages(value) => self.exists = *value,
+                StatusAttribute::UidNext(value) => self.uid_next = *value,
+                StatusAttribute::UidValidity(value) => self.uid_validity = *value,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl News {
+    pub(super) fn any(&self) -> bool {
+        self.selected || !self.folders.is_empty() || self.overflow
+    }
+
+    fn note(&mut self, answer: &Response<'_>) {
+        match answer {
+            Response::MailboxData(MailboxDatum::Exists(_)) => self.selected = true,
+            Response::MailboxData(MailboxDatum::Status { mailbox, .. }) => {
+                self.folders.insert(mailbox.to_string());
+            }
+            Response::Data { outcome, .. } => {
+                let text = outcome.information.as_deref().unwrap_or_default();
+                if text.starts_with("[NOTIFICATIONOVERFLOW]") {
+                    self.overflow = true;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn capability(capability: &async_imap::imap_proto::Capability<'_>) -> String {
+    use async_imap::imap_proto::Capability::{Atom, Auth, Imap4rev1};
+    match capability {
+        Imap4rev1 => "IMAP4REV1".to_owned(),
+        Auth(mechanism) => format!("AUTH={}", mechanism.to_ascii_uppercase()),
+        Atom(word) => word.to_ascii_uppercase(),
+    }
+}
+
+fn attribute(attribute: &NameAttribute<'_>) -> String {
+    match attribute {
+        NameAttribute::NoInferiors => "\\Noinferiors".to_owned(),
+        NameAttribute::NoSelect => "\\Noselect".to_owned(),
+        NameAttribute::Marked => "\\Marked".to_owned(),
+        NameAttribute::Unmarked => "\\Unmarked".to_owned(),
+        NameAttribute::All => "\\All".to_owned(),
+        NameAttribute::Archive => "\\Archive".to_owned(),
+        NameAttribute::Drafts => "\\Drafts".to_owned(),
+        NameAttribute::Flagged => "\\Flagged".to_owned(),
+        NameAttribute::Junk => "\\Junk".to_owned(),
+        NameAttribute::Sent => "\\Sent".to_owned(),
+        NameAttribute::Trash => "\\Trash".to_owned(),
+        NameAttribute::Extension(name) => name.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn of_status(doing: &'static str, status: &Status, outcome: &Outcome<'_>) -> Result<(), Error> {
+    match status {
+        Status::Ok | Status::PreAuth => Ok(()),
+        Status::No | Status::Bad | Status::Bye => {
+            let text = words(outcome);
+            if is_busy(&text) { Err(Error::Busy { doing, text }) } else { Err(Error::No { doing, text }) }
+        }
+    }
+}
+
+/// Whether a refusal passes by itself (RFC 5530 §3, and what providers say instead).
+pub(super) fn is_busy(text: &str) -> bool {
+    const SIGNS: [&str; 9] = [
+        "[UNAVAILABLE]",
+        "[LIMIT]",
+        "[INUSE]",
+        "[SERVERBUG]",
+        "[OVERQUOTA]",
+        // Microsoft 365 throttles with these words and without a code.
+        "Request is throttled",
+        "User is authenticated but not connected",
+        // Gmail: `NO [ALERT] Too many simultaneous connections. (Failure)`.
+        "Too many simultaneous connections",
+        "try again later",
+    ];
+    SIGNS.iter().any(|sign| {
+        text.as_bytes().windows(sign.len()).any(|part| part.eq_ignore_ascii_case(sign.as_bytes()))
+    })
+}
+
+/// The server's words, one short line.
+fn words(outcome: &Outcome<'_>) -> String {
+    let text = outcome.information.as_deref().unwrap_or("no reason given");
+    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}
+
+/// async-imap does not name the type of its answers.
+fn of_read<T>(doing: &'static str, answer: io::Result<Option<T>>) -> Result<T, Error> {
+    match answer {
+        Err(source) => Err(of_wire(doing, source)),
+        Ok(None) => Err(lost(doing, io::ErrorKind::UnexpectedEof.into())),
+        Ok(Some(answer)) => Ok(answer),
+    }
+}
+
+/// The codec's own error text holds the whole buffer, which is mail: it goes no further.
+pub(super) fn of_wire(doing: &'static str, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::InvalidData if source.get_ref().is_some_and(is_ours) => {
+            Error::Unparsable { doing, what: source.to_string() }
+        }
+        io::ErrorKind::Other => Error::Unparsable {
+            doing,
+            what: format!(
+                "an answer that cannot be read ({} octets of diagnosis withheld)",
+                source.to_string().len()
+            ),
+        },
+        _ => lost(doing, source),
+    }
+}
+
+fn is_ours(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    inner.to_string().starts_with("the server sent ")
+}
+
+pub(super) fn of_codec(doing: &'static str, source: async_imap::error::Error) -> Error {
+    use async_imap::error::Error as Codec;
+    match source {
+        Codec::Io(source) => of_wire(doing, source),
+        Codec::ConnectionLost => lost(doing, io::ErrorKind::UnexpectedEof.into()),
+        Codec::No(text) | Codec::Bad(text) => Error::No { doing, text },
+        _ => Error::Unparsable { doing, what: "an answer that cannot be read".to_owned() },
+    }
+}
+
+pub(super) fn lost(doing: &'static str, source: io::Error) -> Error {
+    Error::Lost { doing, source }
+}
+
+pub(super) fn silent(doing: &'static str, limit: Duration) -> Error {
+    Error::Timeout { doing, seconds: limit.as_secs() }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

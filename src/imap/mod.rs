@@ -1,0 +1,58 @@
+//! One mailbox, for ever: connect, catch up, idle, again. All that knows async-imap.
+
+use std::io;
+
+mod catch_up;
+mod connect;
+mod fetch;
+mod guard;
+mod link;
+mod names;
+mod probe;
+mod watch;
+
+pub use probe::{FolderProbe, Probe, ServerUid};
+pub use watch::{Shared, Watched, watch};
+
+/// What went wrong with a mail server, sorted by whose turn it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The clock's: lost, slow, busy or throttling.
+    #[error("{doing}: {source}")]
+    Lost { doing: &'static str, source: io::Error },
+    #[error("{doing}: no answer within {seconds} s")]
+    Timeout { doing: &'static str, seconds: u64 },
+    #[error("{doing}: the server says: {text}")]
+    Busy { doing: &'static str, text: String },
+    /// The server refused a command that it should know.
+    #[error("{doing}: the server says: {text}")]
+    No { doing: &'static str, text: String },
+    /// An answer that cannot be read; the connection is of no more use.
+    #[error("{doing}: {what}")]
+    Unparsable { doing: &'static str, what: String },
+    /// The operator's: rejected credentials.
+    #[error("the server rejects username or password: {text}")]
+    Credentials { text: String },
+    #[error("{0}")]
+    Secret(String),
+    /// The operator's: no trust, no STARTTLS, no such host.
+    #[error("{0}")]
+    Blocked(String),
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::Error),
+}
+
+impl Error {
+    /// Whether someone must act before another try makes sense.
+    pub fn is_blocked(&self) -> bool {
+        match self {
+            Error::Credentials { .. } | Error::Secret(_) | Error::Blocked(_) => true,
+            Error::Lost { .. }
+            | Error::Timeout { .. }
+            | Error::Busy { .. }
+            | Error::No { .. }
+            | Error::Unparsable { .. }
+            | Error::Ledger(_) => false,
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! A mailbox's life: connect, read every folder, wait for news, and again after every loss.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
+use super::connect::{Gate, TrustStore, connect};
+use super::link::{Link, Listed, Opened, Woke};
+use super::Error;
+use crate::config::{Mailbox, Secret};
+use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
+use crate::intake::Intake;
+use crate::ledger;
+use crate::retry::{Pauses, STABLE, next_login, still_counting};
+use crate::{events, unix_now};
+
+/// Between two tries while the disk is full.
+const FULL: Duration = Duration::from_secs(10);
+/// Between two looks at a secret that was rejected: a changed one is tried at once.
+const SECRET: Duration = Duration::from_secs(15);
+/// Before a folder that could not be opened is tried again.
+const PARKED: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(300);
+/// What a blocked mailbox waits that has no login limit of its own, such as a bad certificate.
+const BLOCKED: Duration = Duration::from_secs(600);
+
+/// What all mailboxes of a process share.
+#[derive(Default)]
+pub struct Shared {
+    pub trust: TrustStore,
+    pub gate: Gate,
+    pub(super) bounds: Bounds,
+    /// Whether "ledger full" was said.
+    full: AtomicBool,
+}
+
+/// A mailbox to watch.
+#[derive(Clone)]
+pub struct Watched {
+    pub mailbox: Arc<Mailbox>,
+    pub intake: Intake,
+    /// Octets.
+    pub max_message: u64,
+    pub shared: Arc<Shared>,
+}
+
+/// Watches a mailbox until `stop` becomes true. `reload` counts reloads: each one tries rejected
+/// credentials at once.
+///
+/// # Errors
+/// Only what stops the daemon: a ledger that is corrupt or cannot be written.
+pub async fn watch(
+    watched: Watched,
+    mut stop: watch::Receiver<bool>,
+    mut reload: watch::Receiver<u64>,
+) -> Result<(), ledger::Error> {
+    let ledger = watched.intake.ledger.clone();
+    let id = watched.intake.mailbox;
+    let mut trouble = Trouble::default();
+    let mut pauses = Pauses::new(Duration::from_secs(1), LONGEST);
+    let mut told: Option<String> = None;
+    loop {
+        let connected = Instant::now();
+        let ended = tokio::select! {
+            ended = AssertUnwindSafe(session(&watched, &mut trouble, &mut told, stop.clone()))
+                .catch_unwind() => ended,
+            () = stopped(&mut stop) => Ok(Ok(())),
+        };
+        let error = match ended {
+            Ok(Ok(())) => {
+                return match ledger.mailbox_state(id, "stopped", None).await {
+                    Err(error) if error.is_full() => Ok(()),
+                    other => other,
+                };
+            }
+            Ok(Err(error)) => error,
+            // imap-proto 0.17 panics on `INTERNALDATE NIL`, for one.
+            Err(_panic) => {
+                events::mailbox_panicked(&watched.mailbox.name);
+                Error::Unparsable { doing: "read an answer", what: "it ended the codec".into() }
+            }
+        };
+        trouble.note(&error);
+        if connected.elapsed() > STABLE {
+            pauses.reset();
+        }
+        let (state, delay) = match &error {
+            Error::Ledger(error) if error.is_full() => {
+                if !watched.shared.full.swap(true, Ordering::Relaxed) {
+                    events::ledger_full(&crate::causes(error));
+                }
+                ("waiting", FULL)
+            }
+            Error::Ledger(error) if error.is_busy() => ("waiting", pauses.next()),
+            Error::Ledger(_) => {
+                let Error::Ledger(error) = error else { return Ok(()) };
+                return Err(error);
+            }
+            Error::Credentials { .. } => ("blocked", SECRET),
+            blocked if blocked.is_blocked() => ("blocked", BLOCKED),
+            _ => ("waiting", pauses.next()),
+        };
+        let text = crate::causes(&error);
+        // Said when it changes, not each time it is met.
+        if told.as_deref() != Some(&text) {
+            if state == "blocked" {
+                events::mailbox_blocked(&watched.mailbox.name, &text, delay);
+            } else if !matches!(error, Error::Ledger(_)) {
+                events::mailbox_lost(&watched.mailbox.name, &text, delay);
+            }
+            told = Some(text.clone());
+        }
+        // A full disk takes this note neither; the state is only for people.
+        drop(ledger.mailbox_state(id, state, Some(text)).await);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = stopped(&mut stop) => {}
+            Ok(()) = reload.changed() => {
+                told = None;
+                if let Error::Credentials { .. } = error {
+                    drop(ledger.note_login_refusals(id, Vec::new(), None).await);
+                }
+            }
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// One connection, from login to its end. `Ok` only when asked to stop.
+async fn session(
+    watched: &Watched,
+    trouble: &mut Trouble,
+    told: &mut Option<String>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let imap = &watched.mailbox.imap;
+    let ledger = &watched.intake.ledger;
+    let id = watched.intake.mailbox;
+    let secret =
+        imap.secret.read().await.map_err(|error| Error::Secret(crate::causes(&error)))?;
+    let digest = digest(&watched.mailbox, &secret);
+    let (refused, refused_secret) = ledger.login_refusals(id).await?;
+    let known = refused_secret.as_ref() == Some(&digest);
+    let now = unix_now();
+    let at = next_login(&refused, now);
+    if known && at > now {
+        return Err(Error::Credentials {
+            text: format!("next try in {} min, or as soon as the secret changes", (at - now) / 60 + 1),
+        });
+    }
+    ledger.mailbox_state(id, "connecting", None).await?;
+    let link = match connect(imap, &secret, &watched.shared.trust, &watched.shared.gate).await {
+        Err(error @ Error::Credentials { .. }) => {
+            let mut refused = if known { still_counting(&refused, now) } else { Vec::new() };
+            refused.push(unix_now());
+            ledger.note_login_refusals(id, refused, Some(digest)).await?;
+            // The password was just rejected for the first time, or again: that is news.
+            *told = None;
+            return Err(error);
+        }
+        other => other?,
+    };
+    drop(secret);
+    if !refused.is_empty() {
+        ledger.note_login_refusals(id, Vec::new(), None).await?;
+    }
+    let mut link = link;
+    let served = serve(watched, &mut link, trouble, told, &mut stop).await;
+    if served.is_ok() {
+        link.logout().await;
+    }
+    served
+}
+
+async fn serve(
+    watched: &Watched,
+    link: &mut Link,
+    trouble: &mut Trouble,
+    told: &mut Option<String>,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mailbox = &watched.mailbox;
+    let ledger = &watched.intake.ledger;
+    let id = watched.intake.mailbox;
+    let listed = link.list().await?;
+    let folders = chosen(mailbox, &listed);
+    for missing in folders.missing {
+        events::folder_missing(
+            &mailbox.name,
+            &missing,
+            "name one that `mailcrm check` lists in folders.sync",
+        );
+    }
+    let folders = folders.watched;
+    let Some(main) = folders
+        .iter()
+        .position(|folder| folder.listed.name.is_inbox())
+        .or_else(|| (!folders.is_empty()).then_some(0))
+    else {
+        return Err(Error::Blocked("none of the folders in folders.sync exists".to_owned()));
+    };
+    let others: Vec<String> = folders
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != main)
+        .map(|(_, folder)| folder.listed.wire.clone())
+        .collect();
+    let idles = link.capabilities.has("IDLE");
+    let mut notified = false;
+    if idles && !others.is_empty() && link.capabilities.has("NOTIFY") {
+        // A server may refuse it for some folders; then they are polled.
+        match link.notify(&others).await {
+            Ok(()) => notified = true,
+            Err(Error::No { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    ledger.mailbox_state(id, "catching-up", None).await?;
+    let waits_by = match (idles, notified) {
+        (true, true) => "IDLE and NOTIFY",
+        (true, false) if others.is_empty() => "IDLE",
+        (true, false) => "IDLE and polling",
+        (false, _) => "polling",
+    };
+    events::mailbox_connected(&mailbox.name, folders.len(), waits_by);
+    *told = None;
+    let mut state = Watching { parked: HashMap::new(), last: HashMap::new() };
+    // The main folder last, so that it is the one selected when waiting begins.
+    let order: Vec<usize> =
+        (0..folders.len()).filter(|index| *index != main).chain([main]).collect();
+    let mut dirty: Vec<usize> = order.clone();
+    let mut sweep = false;
+    loop {
+        for index in std::mem::take(&mut dirty) {
+            let Some(folder) = folders.get(index) else { continue };
+            state.read(watched, link, trouble, folder, index == main, sweep).await?;
+        }
+        if watched.shared.full.swap(false, Ordering::Relaxed) {
+            events::ledger_has_room();
+        }
+        sweep = false;
+        let main_wire = folders.get(main).map(|folder| folder.listed.wire.clone());
+        if link.selected != main_wire {
+            // SELECT tells what arrived while another folder was open.
+            dirty.push(main);
+            continue;
+        }
+        if link.news.overflow {
+            notified = false;
+        }
+        if link.news.any() {
+            dirty = news(link, &folders, &order, main);
+            continue;
+        }
+        let limit = if notified || others.is_empty() {
+            mailbox.imap.idle_refresh
+        } else {
+            mailbox.imap.idle_refresh.min(mailbox.imap.poll)
+        };
+        ledger.mailbox_state(id, if idles { "idle" } else { "polling" }, None).await?;
+        let woke = if idles {
+            link.idle(limit, stopped(stop)).await?
+        } else {
+            tokio::select! {
+                () = tokio::time::sleep(mailbox.imap.poll) => Woke::Time,
+                () = stopped(stop) => Woke::Stop,
+            }
+        };
+        match woke {
+            Woke::Stop => return Ok(()),
+            Woke::News => dirty = news(link, &folders, &order, main),
+            Woke::Time => {
+                // Whatever was announced or not: UIDNEXT is compared.
+                dirty = order.clone();
+                sweep = true;
+            }
+        }
+    }
+}
+
+/// Which folders the server's news is about.
+fn news(link: &mut Link, folders: &[Folder], order: &[usize], main: usize) -> Vec<usize> {
+    let named = std::mem::take(&mut link.news.folders);
+    let overflow = std::mem::take(&mut link.news.overflow);
+    let selected = std::mem::take(&mut link.news.selected);
+    order
+        .iter()
+        .copied()
+        .filter(|index| {
+            let Some(folder) = folders.get(*index) else { return false };
+            overflow
+                || (*index == main && selected)
+                || named.iter().any(|name| {
+                    *name == folder.listed.wire
+                        || (folder.listed.name.is_inbox() && name.eq_ignore_ascii_case("INBOX"))
+                })
+        })
+        .collect()
+}
+
+/// What is remembered of the folders during one session.
+struct Watching {
+    /// Folders that could not be opened, until when.
+    parked: HashMap<String, Instant>,
+    /// What the server last said of each folder that is not selected.
+    last: HashMap<String, Opened>,
+}
+
+impl Watching {
+    /// Brings one folder up to date, by the cheapest way that is certain.
+    async fn read(
+        &mut self,
+        watched: &Watched,
+        link: &mut Link,
+        trouble: &mut Trouble,
+        folder: &Folder,
+        main: bool,
+        sweep: bool,
+    ) -> Result<(), Error> {
+        let wire = &folder.listed.wire;
+        if self.parked.get(wire).is_some_and(|until| Instant::now() < *until) {
+            return Ok(());
+        }
+        let selected = link.selected.as_ref() == Some(wire);
+        if sweep && !main {
+            match link.status(wire).await {
+                // Nothing happened since it was last read.
+                Ok(now) if now.uid_next != 0 && self.last.get(wire) == Some(&now) => return Ok(()),
+                Ok(_) | Err(Error::No { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let already = match self.last.get(wire) {
+            Some(opened) if selected && !sweep => Some(*opened),
+            Some(_) | None => None,
+        };
+        let mut catch_up = CatchUp {
+            link,
+            intake: &watched.intake,
+            bounds: &watched.shared.bounds,
+            trouble,
+            history_days: watched.mailbox.crm.history_days,
+            max_message: watched.max_message,
+            gone: Default::default(),
+        };
+        match catch_up.folder(folder, already).await {
+            Ok(opened) => {
+                self.last.insert(wire.clone(), opened);
+                Ok(())
+            }
+            // Listed, but not to be opened: shared folders without rights, phantoms.
+            Err(Error::No { doing: "open a folder", text }) if !main => {
+                events::folder_unreadable(
+                    &watched.mailbox.name,
+                    folder.listed.name.as_str(),
+                    &text,
+                );
+                self.parked.insert(wire.clone(), Instant::now() + PARKED);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Folders to watch, and names that no folder bears.
+pub(super) struct Chosen {
+    pub watched: Vec<Folder>,
+    pub missing: Vec<String>,
+}
+
+/// Folders as `folders.sync` names them, by name or role; the inbox and the sent folder if it
+/// names none.
+pub(super) fn chosen(mailbox: &Mailbox, listed: &[Listed]) -> Chosen {
+    let roles = roles(mailbox, listed);
+    let default = ["\\Inbox".to_owned(), "\\Sent".to_owned()];
+    let wanted = mailbox.folders.sync.as_deref().unwrap_or(&default);
+    let mut watched: Vec<Folder> = Vec::new();
+    let mut missing = Vec::new();
+    for name in wanted {
+        match find(name, listed, &roles) {
+            None => missing.push(name.clone()),
+            Some(index) => {
+                let (Some(found), Some((role, _))) = (listed.get(index), roles.get(index)) else {
+                    continue;
+                };
+                if !watched.iter().any(|known| known.listed.wire == found.wire) {
+                    watched.push(Folder { listed: found.clone(), role: *role });
+                }
+            }
+        }
+    }
+    Chosen { watched, missing }
+}
+
+/// What each listed folder is for, and who said so.
+pub(super) fn roles(mailbox: &Mailbox, listed: &[Listed]) -> Vec<(Role, &'static str)> {
+    let full = |name: &Option<String>| {
+        let name = name.as_deref()?;
+        Some(by_name(name, listed).and_then(|index| listed.get(index)).map_or_else(
+            || name.to_owned(),
+            |found| found.name.as_str().to_owned(),
+        ))
+    };
+    let configured = ConfiguredRoles {
+        sent: full(&mailbox.folders.sent),
+        spam: full(&mailbox.folders.spam),
+        trash: full(&mailbox.folders.trash),
+        drafts: full(&mailbox.folders.drafts),
+    };
+    listed
+        .iter()
+        .map(|folder| {
+            let attributes: Vec<&str> = folder.attributes.iter().map(String::as_str).collect();
+            role_of(folder.name.as_str(), folder.delimiter, &attributes, &configured)
+        })
+        .collect()
+}
+
+fn find(name: &str, listed: &[Listed], roles: &[(Role, &'static str)]) -> Option<usize> {
+    if let Some(role) = name.strip_prefix('\\').and_then(|_| Role::of_flag(name)) {
+        if role == Role::Inbox {
+            // Also where the configuration makes it the spam folder.
+            return listed.iter().position(|folder| folder.name.is_inbox());
+        }
+        let named = listed
+            .iter()
+            .zip(roles)
+            .filter(|(folder, _)| folder.selectable)
+            .map(|(folder, role)| (folder.name.as_str(), *role));
+        let best = folder_for(role, named)?.to_owned();
+        return listed.iter().position(|folder| folder.name.as_str() == best);
+    }
+    by_name(name, listed)
+}
+
+/// The folder of this name, whole or below the inbox or another root (Courier and Cyrus keep
+/// all folders below INBOX).
+fn by_name(name: &str, listed: &[Listed]) -> Option<usize> {
+    let whole = crate::folder::FolderName::new(name);
+    let exact = |folder: &Listed| folder.selectable && folder.name == whole;
+    if let Some(index) = listed.iter().position(exact) {
+        return Some(index);
+    }
+    let last = |folder: &Listed| {
+        let full = folder.name.as_str();
+        let segment = folder.delimiter.and_then(|delimiter| full.rsplit_once(delimiter));
+        segment.is_some_and(|(_, last)| last == name)
+    };
+    let mut found =
+        listed.iter().enumerate().filter(|(_, folder)| folder.selectable && last(folder));
+    match (found.next(), found.next()) {
+        (Some((index, _)), None) => Some(index),
+        (Some(_), Some(_)) | (None, _) => None,
+    }
+}
+
+/// Tells a changed secret from a refused one without keeping either. The mailbox is the salt.
+fn digest(mailbox: &Mailbox, secret: &Secret) -> String {
+    let mut digest = Sha256::new();
+    for part in [&mailbox.name, &mailbox.imap.host, &mailbox.imap.username] {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    digest.update(secret.expose().as_bytes());
+    let octets: [u8; 32] = digest.finalize().into();
+    octets.iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+}

@@ -1,0 +1,367 @@
+//! One raw message in, one ledger transaction out.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use crate::events;
+use crate::folder::Role;
+use crate::ledger::{
+    self, Batch, Known, Ledger, Location, MailboxId, MessageFacts, Recorded, Seen, SpoolWriter,
+    Verdict,
+};
+use crate::message::{self, Class, Message};
+use crate::rules::admit::{Admitted, Arrival, Decision, admit};
+use crate::rules::{Evidence, Reason, RuleSet};
+
+/// Octets of a message that identity, facts and text are taken from when it is too large to be
+/// read whole.
+pub const FIRST_MIB: usize = 1024 * 1024;
+
+/// The folder that is being read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub folder: i64,
+    pub name: String,
+    pub role: Role,
+    pub uid_validity: u32,
+    /// INTERNALDATE before which mail is history that nobody asked for, Unix seconds.
+    pub window_start: i64,
+    /// UIDs at or below it belong to the folder's first reading.
+    pub first_until: u32,
+}
+
+/// A message as the server gave it.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub uid: u32,
+    /// Unix seconds; `None` if the server gave none that can be read.
+    pub internal_date: Option<i64>,
+    /// The header block, or the whole message.
+    pub raw: Vec<u8>,
+}
+
+/// What is known after a header.
+pub enum AfterHeader {
+    /// Decided without its body.
+    Decided(Box<Seen>),
+    /// The body is needed.
+    WantsBody,
+}
+
+/// Judges and records the messages of one mailbox.
+#[derive(Clone)]
+pub struct Intake {
+    pub ledger: Ledger,
+    pub mailbox: MailboxId,
+    pub name: Arc<str>,
+    pub owner: u64,
+    /// Replaced on reload without touching the connection.
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+}
+
+impl Intake {
+    /// Judges messages by their header blocks, in the order given.
+    pub async fn headers(
+        &self,
+        reading: &Reading,
+        headers: &[Arrived],
+        now: i64,
+    ) -> Result<Vec<AfterHeader>, ledger::Error> {
+        let parsed: Vec<_> = headers.iter().map(|header| message::parse(&header.raw)).collect();
+        let fingerprints: Vec<[u8; 32]> = parsed
+            .iter()
+            .map(|parsed| parsed.as_ref().map_or([0; 32], |message| message.fingerprint))
+            .collect();
+        let known =
+            self.ledger.known(self.mailbox, reading.folder, reading.role.as_str(), fingerprints);
+        let known = known.await?;
+        let judged = headers.iter().zip(parsed).zip(known);
+        Ok(judged
+            .map(|((header, parsed), known)| {
+                // Identity without a Message-ID is made of the body too; and what the parser
+                // gave up on is kept whole.
+                let Ok(message) = parsed else { return AfterHeader::WantsBody };
+                if message.message_id.is_none() {
+                    return AfterHeader::WantsBody;
+                }
+                let admitted = self.admit(reading, &message, header, now);
+                let verdict = match (known, &admitted.decision) {
+                    (Known::PlaceOnly, _) => Verdict::PlaceOnly,
+                    (Known::New | Known::DecideAnew, Decision::Skip(reason)) => {
+                        Verdict::Skip(*reason)
+                    }
+                    (Known::New | Known::DecideAnew, Decision::Queue { .. }) => {
+                        return AfterHeader::WantsBody;
+                    }
+                };
+                AfterHeader::Decided(Box::new(seen(header, message, admitted, verdict, now)))
+            })
+            .collect())
+    }
+
+    /// Judges whole messages and lays those that are to be filed into the spool, synced.
+    pub async fn bodies(
+        &self,
+        reading: &Reading,
+        arrived: Vec<Arrived>,
+        now: i64,
+    ) -> Result<Vec<Seen>, ledger::Error> {
+        let this = self.clone();
+        let reading = reading.clone();
+        let work = move || {
+            let mut writer = this.ledger.spool().writer()?;
+            let mut seen = Vec::with_capacity(arrived.len());
+            for one in &arrived {
+                seen.push(this.judge(&reading, one, now, |raw| {
+                    writer.append(raw)?;
+                    Ok((writer.end_message(), true))
+                })?);
+            }
+            if writer.octets() > 0 {
+                writer.finish()?;
+            }
+            Ok(seen)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| ledger::Error::Interrupted { doing: "judge messages" })?
+    }
+
+    /// Judges one large message that lies in a segment of its own. `first` is its first MiB.
+    pub async fn large(
+        &self,
+        reading: &Reading,
+        first: Arrived,
+        mut writer: SpoolWriter,
+        whole: bool,
+        now: i64,
+    ) -> Result<Seen, ledger::Error> {
+        let this = self.clone();
+        let reading = reading.clone();
+        let work = move || {
+            let raw = writer.end_message();
+            let mut wanted = false;
+            let seen = this.judge(&reading, &first, now, |_| {
+                wanted = true;
+                Ok((raw, whole))
+            })?;
+            if wanted {
+                writer.finish()?;
+            }
+            Ok(seen)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| ledger::Error::Interrupted { doing: "judge a message" })?
+    }
+
+    /// A message that the server names but cannot hand out.
+    pub fn unreadable(&self, reading: &Reading, uid: u32, why: &str, now: i64) -> Seen {
+        let mut digest = Sha256::new();
+        let place = format!("{}\0{}\0{}\0{uid}", self.name, reading.name, reading.uid_validity);
+        digest.update(place.as_bytes());
+        Seen {
+            uid,
+            fingerprint: digest.finalize().into(),
+            facts: no_facts(why, now),
+            verdict: Verdict::Quarantine { raw: None, whole: true },
+        }
+    }
+
+    /// A message that left the server before its body was read.
+    pub fn gone(&self, reading: &Reading, header: &Arrived, now: i64) -> Seen {
+        match message::parse(&header.raw) {
+            Err(_) => {
+                let seen = self.unreadable(reading, header.uid, "it left the server", now);
+                Seen { verdict: Verdict::Skip(Reason::Gone), ..seen }
+            }
+            Ok(message) => {
+                let admitted = self.admit(reading, &message, header, now);
+                seen(header, message, admitted, Verdict::Skip(Reason::Gone), now)
+            }
+        }
+    }
+
+    /// Records what was judged; says the fate of each in the log.
+    pub async fn record(
+        &self,
+        reading: &Reading,
+        seen: Vec<Seen>,
+        cursor: Option<u32>,
+        now: i64,
+    ) -> Result<(), ledger::Error> {
+        let history = seen.iter().any(|one| one.uid <= reading.first_until);
+        let told: Vec<(u32, Option<String>, Verdict)> = seen
+            .iter()
+            .map(|one| (one.uid, one.facts.message_id.clone(), one.verdict.clone()))
+            .collect();
+        let batch = Batch {
+            mailbox: self.mailbox,
+            folder: reading.folder,
+            role: reading.role.as_str(),
+            uid_validity: reading.uid_validity,
+            owner: self.owner,
+            cursor,
+            first_reading: history,
+            seen,
+            now,
+        };
+        let recorded = self.ledger.record(batch).await?;
+        for (recorded, (uid, message_id, verdict)) in recorded.iter().zip(&told) {
+            self.tell(reading, *recorded, *uid, message_id.as_deref(), verdict);
+        }
+        Ok(())
+    }
+
+    fn tell(
+        &self,
+        reading: &Reading,
+        recorded: Recorded,
+        uid: u32,
+        message_id: Option<&str>,
+        verdict: &Verdict,
+    ) {
+        let (mailbox, folder, message) = (&*self.name, &*reading.name, recorded.message);
+        match verdict {
+            _ if !recorded.decided => events::message_placed(mailbox, folder, message, message_id),
+            Verdict::PlaceOnly => events::message_placed(mailbox, folder, message, message_id),
+            Verdict::Skip(reason) => {
+                events::message_skipped(mailbox, folder, message, message_id, reason.code());
+            }
+            Verdict::Queue { .. } => events::message_queued(mailbox, folder, message, message_id),
+            Verdict::Quarantine { .. } => {
+                events::message_quarantined(mailbox, folder, uid, message, "unreadable");
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        reading: &Reading,
+        arrived: &Arrived,
+        now: i64,
+        keep: impl FnOnce(&[u8]) -> Result<(Location, bool), ledger::Error>,
+    ) -> Result<Seen, ledger::Error> {
+        let message = match message::parse(&arrived.raw) {
+            Ok(message) => message,
+            Err(error) => return self.quarantine(arrived, &error.to_string(), now, keep),
+        };
+        let admitted = self.admit(reading, &message, arrived, now);
+        let verdict = match admitted.decision {
+            Decision::Skip(reason) => Verdict::Skip(reason),
+            Decision::Queue { undecided_employees } => {
+                let (raw, whole) = keep(&arrived.raw)?;
+                let lane = admitted.parties.first().map(|party| party.email.clone());
+                Verdict::Queue {
+                    lane: lane.unwrap_or_default(),
+                    raw,
+                    whole,
+                    employees_known: !undecided_employees,
+                }
+            }
+        };
+        Ok(seen(arrived, message, admitted, verdict, now))
+    }
+
+    fn quarantine(
+        &self,
+        arrived: &Arrived,
+        why: &str,
+        now: i64,
+        keep: impl FnOnce(&[u8]) -> Result<(Location, bool), ledger::Error>,
+    ) -> Result<Seen, ledger::Error> {
+        let (raw, whole) = keep(&arrived.raw)?;
+        let mut digest = Sha256::new();
+        digest.update(&arrived.raw);
+        Ok(Seen {
+            uid: arrived.uid,
+            fingerprint: digest.finalize().into(),
+            facts: no_facts(why, arrived.internal_date.unwrap_or(now)),
+            verdict: Verdict::Quarantine { raw: Some(raw), whole },
+        })
+    }
+
+    fn admit(&self, reading: &Reading, message: &Message, arrived: &Arrived, now: i64) -> Admitted {
+        let employees = self.ledger.employee_addresses();
+        let rules = Arc::clone(&self.rules.borrow());
+        admit(
+            &rules,
+            &Arrival {
+                message,
+                role: reading.role,
+                internal_date: arrived.internal_date.unwrap_or(now),
+                window_start: reading.window_start,
+                employees: employees.as_deref(),
+                first_reading: arrived.uid <= reading.first_until,
+            },
+        )
+    }
+}
+
+fn no_facts(why: &str, received_at: i64) -> MessageFacts {
+    MessageFacts {
+        message_id: None,
+        direction: None,
+        class: Class::Normal,
+        sender: None,
+        subject: String::new(),
+        received_at,
+        refs: Vec::new(),
+        evidence: vec![Evidence::new("unreadable", why)],
+        crm_activity: None,
+    }
+}
+
+fn seen(
+    arrived: &Arrived,
+    message: Message,
+    admitted: Admitted,
+    verdict: Verdict,
+    now: i64,
+) -> Seen {
+    let refs = refs(&message);
+    let received_at = received_at(message.date, arrived.internal_date.unwrap_or(now));
+    let mut evidence = admitted.evidence;
+    if let Verdict::Skip(Reason::Gone) = verdict {
+        evidence.push(Evidence::new("gone", "it left the server before its body was read"));
+    }
+    Seen {
+        uid: arrived.uid,
+        fingerprint: message.fingerprint,
+        facts: MessageFacts {
+            message_id: message.message_id,
+            direction: Some(admitted.direction),
+            class: message.class.class,
+            sender: message.from.map(|from| from.email),
+            subject: message.subject,
+            received_at,
+            refs,
+            evidence,
+            crm_activity: message.crm_activity,
+        },
+        verdict,
+    }
+}
+
+/// In-Reply-To, then References from the right, each once.
+fn refs(message: &Message) -> Vec<String> {
+    let mut refs: Vec<String> = Vec::new();
+    for id in message.in_reply_to.iter().chain(message.references.iter().rev()) {
+        if !refs.contains(id) {
+            refs.push(id.clone());
+        }
+    }
+    refs
+}
+
+/// The Date header, or INTERNALDATE if that is missing or Date lies more than a day after it
+/// (rule 11).
+fn received_at(date: Option<i64>, internal_date: i64) -> i64 {
+    const DAY: i64 = 86_400;
+    match date {
+        Some(date) if date <= internal_date.saturating_add(DAY) => date,
+        Some(_) | None => internal_date,
+    }
+}

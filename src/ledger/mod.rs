@@ -1,0 +1,392 @@
+//! The SQLite file in which mailcrm keeps what it has seen, decided, owes and did. All SQL.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::Notify;
+
+mod folders;
+mod lock;
+mod outbox;
+mod record;
+mod spool;
+mod views;
+
+pub use folders::{FolderRow, MailboxId};
+pub use outbox::{Attempt, Entry, EntryAction, MadeRow, Outcome, Parent, Plan, Saved};
+pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Verdict};
+pub use spool::{Location, Spool, SpoolWriter};
+pub use views::{
+    Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts,
+};
+
+/// Version of the newest migration this program knows.
+const SCHEMA: u32 = 1;
+const MIGRATIONS: [&str; SCHEMA as usize] = [include_str!("../../migrations/0001_initial.sql")];
+
+/// Ledgers up to this many pages (of 4 KiB) are checked whole when they are opened.
+const CHECKED_PAGES: u64 = 25_000;
+
+/// How long a statement waits for another process, such as a backup.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What can go wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot open ledger {path}")]
+    Open { path: String, source: rusqlite::Error },
+    #[error("cannot make the folder of ledger {path}")]
+    Folder { path: String, source: std::io::Error },
+    #[error("no ledger at {path}: mailcrm has not run with this configuration yet")]
+    Absent { path: String },
+    #[error("ledger {path} is corrupt: {what}; restore a backup, or move it away and start anew (nothing is made twice)")]
+    Corrupt { path: String, what: String },
+    #[error("ledger schema is version {found}, this program knows up to {known}; install the newer mailcrm")]
+    TooNew { found: u32, known: u32 },
+    #[error("ledger {path} is in use by process {pid}")]
+    Locked { path: String, pid: String },
+    #[error("ledger {path} belongs to {ledger}, the configuration names {configured}; set another ledger.path")]
+    OtherCrm { path: String, ledger: String, configured: String },
+    #[error("ledger: {doing}")]
+    Sql { doing: &'static str, source: rusqlite::Error },
+    #[error("spool: {doing}")]
+    Spool { doing: &'static str, source: std::io::Error },
+    #[error("ledger: {doing}: unreadable JSON")]
+    Json { doing: &'static str, source: serde_json::Error },
+    #[error("ledger: {doing}: interrupted")]
+    Interrupted { doing: &'static str },
+}
+
+impl Error {
+    /// Whether the disk has no room. The mend is outside; the daemon waits for it.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Error::Sql { source, .. } | Error::Open { source, .. } => {
+                let code = source.sqlite_error_code();
+                // SQLITE_IOERR is what an exhausted disk looks like while the WAL is extended.
+                matches!(
+                    code,
+                    Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)
+                )
+            }
+            Error::Spool { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Error::Folder { .. }
+            | Error::Absent { .. }
+            | Error::Corrupt { .. }
+            | Error::TooNew { .. }
+            | Error::Locked { .. }
+            | Error::OtherCrm { .. }
+            | Error::Json { .. }
+            | Error::Interrupted { .. } => false,
+        }
+    }
+
+    /// Whether another try may go well: somebody else holds the file for a moment.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Error::Sql { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// A handle to the open ledger; cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    write: Mutex<Connection>,
+    /// Readers do not wait for the writer (WAL).
+    read: Mutex<Connection>,
+    spool: Arc<Spool>,
+    /// Addresses of active employees; `None` until the CRM named them once.
+    employees: Mutex<Option<Arc<HashSet<String>>>>,
+    /// Rung after every transaction that queued something.
+    owed: Notify,
+    _lock: Option<lock::Lock>,
+}
+
+impl Ledger {
+    /// Opens the ledger for the one process that writes to it, making it if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another process writes; [`Error::Corrupt`] and
+    /// [`Error::TooNew`] for a file that this program must not touch.
+    pub fn open(path: &Path, spool_max: u64) -> Result<Ledger, Error> {
+        let shown = path.display().to_string();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| Error::Folder { path: shown.clone(), source })?;
+        }
+        let lock = lock::Lock::take(path)?;
+        let fresh = !path.exists();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = |source| open_error(&shown, source);
+        let mut write = Connection::open_with_flags(path, flags).map_err(open)?;
+        if fresh {
+            make_private(path);
+        }
+        prepare(&write).map_err(open)?;
+        migrate(&mut write, &shown)?;
+        let read = read_connection(path, &shown)?;
+        let referenced = segments(&write).map_err(open)?;
+        let spool = Arc::new(Spool::open(&spool_folder(path), spool_max, &referenced)?);
+        let employees = Mutex::new(outbox::active_addresses(&read).map_err(open)?);
+        let inner = Inner {
+            path: path.to_owned(),
+            write: Mutex::new(write),
+            read: Mutex::new(read),
+            spool,
+            employees,
+            owed: Notify::new(),
+            _lock: Some(lock),
+        };
+        Ok(Ledger { inner: Arc::new(inner) })
+    }
+
+    /// Opens the ledger for looking only; needs no lock and works beside a running daemon.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if there is none yet.
+    pub fn open_read_only(path: &Path) -> Result<Ledger, Error> {
+        let shown = path.display().to_string();
+        if !path.exists() {
+            return Err(Error::Absent { path: shown });
+        }
+        let read = read_connection(path, &shown)?;
+        check_version(&read, &shown)?;
+        // Both handles look only: a write through this ledger fails in SQLite.
+        let write = read_connection(path, &shown)?;
+        let employees =
+            outbox::active_addresses(&read).map_err(|source| open_error(&shown, source))?;
+        let inner = Inner {
+            path: path.to_owned(),
+            write: Mutex::new(write),
+            read: Mutex::new(read),
+            spool: Arc::new(Spool::look(&spool_folder(path))),
+            employees: Mutex::new(employees),
+            owed: Notify::new(),
+            _lock: None,
+        };
+        Ok(Ledger { inner: Arc::new(inner) })
+    }
+
+    /// The process that holds the ledger's lock, if one does.
+    pub fn writer(path: &Path) -> Option<String> {
+        lock::Lock::holder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    pub fn spool(&self) -> &Arc<Spool> {
+        &self.inner.spool
+    }
+
+    /// Addresses of the CRM's active employees; `None` while the CRM has not named them yet.
+    pub fn employee_addresses(&self) -> Option<Arc<HashSet<String>>> {
+        held(&self.inner.employees).clone()
+    }
+
+    /// Waits until something was queued since the last call.
+    pub async fn something_owed(&self) {
+        self.inner.owed.notified().await;
+    }
+
+    fn ring(&self) {
+        self.inner.owed.notify_one();
+    }
+
+    /// Makes this ledger the given CRM's, or finds that it is another's.
+    ///
+    /// # Errors
+    /// [`Error::OtherCrm`] if the ledger already belongs to another CRM.
+    pub async fn bind_crm(&self, configured: String) -> Result<(), Error> {
+        let path = self.inner.path.display().to_string();
+        let wanted = configured.clone();
+        let ledger: String = self
+            .write("bind the CRM", move |tx| {
+                tx.execute(
+                    "INSERT INTO meta (key, value) VALUES ('crm', ?1) ON CONFLICT (key) DO NOTHING",
+                    params![wanted],
+                )?;
+                tx.query_row("SELECT value FROM meta WHERE key = 'crm'", [], |row| row.get("value"))
+            })
+            .await?;
+        if ledger == configured {
+            return Ok(());
+        }
+        Err(Error::OtherCrm { path, ledger, configured })
+    }
+
+    /// The CRM this ledger belongs to, once it is bound.
+    pub async fn crm(&self) -> Result<Option<String>, Error> {
+        self.meta("crm").await
+    }
+
+    /// Follows a portal that answers under a new name.
+    pub async fn rename_crm(&self, configured: String) -> Result<(), Error> {
+        self.set_meta("crm", configured).await
+    }
+
+    pub async fn meta(&self, key: &'static str) -> Result<Option<String>, Error> {
+        self.read("read a note", move |conn| {
+            conn.query_row("SELECT value FROM meta WHERE key = ?1", params![key], |row| {
+                row.get("value")
+            })
+            .optional()
+        })
+        .await
+    }
+
+    pub async fn set_meta(&self, key: &'static str, value: String) -> Result<(), Error> {
+        self.write("write a note", move |tx| {
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                params![key, value],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs `work` in one transaction on the blocking pool.
+    async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut conn = held(&inner.write);
+            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        });
+        task.await
+            .map_err(|_| Error::Interrupted { doing })?
+            .map_err(|source| Error::Sql { doing, source })
+    }
+
+    /// Runs `work` against a snapshot; never waits for a writer.
+    async fn read<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::task::spawn_blocking(move || work(&held(&inner.read)));
+        task.await
+            .map_err(|_| Error::Interrupted { doing })?
+            .map_err(|source| Error::Sql { doing, source })
+    }
+}
+
+/// A lock whose holder panicked guards a connection whose transaction was rolled back: go on.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spool_folder(path: &Path) -> PathBuf {
+    path.with_extension("spool")
+}
+
+fn open_error(path: &str, source: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match source.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => {
+            Error::Corrupt { path: path.to_owned(), what: source.to_string() }
+        }
+        _ => Error::Open { path: path.to_owned(), source },
+    }
+}
+
+/// Mail is private: only the daemon's own account may read the ledger.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    // A file system without modes keeps what it has; the ledger works all the same.
+    drop(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)));
+}
+
+fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit that was answered survives a power cut. NORMAL could forget the last
+    // ones, and so make things twice.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "cache_size", -8192)?;
+    Ok(())
+}
+
+fn read_connection(path: &Path, shown: &str) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = |source| open_error(shown, source);
+    let conn = Connection::open_with_flags(path, flags).map_err(open)?;
+    conn.busy_timeout(BUSY).map_err(open)?;
+    conn.pragma_update(None, "query_only", true).map_err(open)?;
+    conn.pragma_update(None, "cache_size", -2048).map_err(open)?;
+    Ok(conn)
+}
+
+fn check_version(conn: &Connection, shown: &str) -> Result<u32, Error> {
+    let found: u32 = conn
+        .query_row("SELECT user_version FROM pragma_user_version", [], |row| {
+            row.get("user_version")
+        })
+        .map_err(|source| open_error(shown, source))?;
+    if found > SCHEMA {
+        return Err(Error::TooNew { found, known: SCHEMA });
+    }
+    Ok(found)
+}
+
+fn migrate(conn: &mut Connection, shown: &str) -> Result<(), Error> {
+    let open = |source| open_error(shown, source);
+    let found = check_version(conn, shown)?;
+    let pages: u64 = conn
+        .query_row("SELECT page_count FROM pragma_page_count", [], |row| row.get("page_count"))
+        .map_err(open)?;
+    // The check reads every page: a large ledger would start minutes late. Its damage is found
+    // when the damaged page is read.
+    if pages < CHECKED_PAGES {
+        let verdict: String = conn
+            .query_row("SELECT quick_check FROM pragma_quick_check(1)", [], |row| {
+                row.get("quick_check")
+            })
+            .map_err(open)?;
+        if verdict != "ok" {
+            return Err(Error::Corrupt { path: shown.to_owned(), what: verdict });
+        }
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(found as usize) {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(open)?;
+        tx.execute_batch(migration).map_err(open)?;
+        tx.pragma_update(None, "user_version", index + 1).map_err(open)?;
+        tx.commit().map_err(open)?;
+    }
+    Ok(())
+}
+
+fn segments(conn: &Connection) -> rusqlite::Result<std::collections::HashMap<u64, u64>> {
+    let mut statement =
+        conn.prepare("SELECT segment, count(*) AS messages FROM spool GROUP BY segment")?;
+    let rows = statement.query_map([], |row| Ok((row.get("segment")?, row.get("messages")?)))?;
+    rows.collect()
+}

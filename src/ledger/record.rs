@@ -1,0 +1,385 @@
+//! What arrived: messages, places, what is owed for them and the cursor, in one transaction.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{Error, Ledger, Location, MailboxId};
+use crate::message::Class;
+use crate::rules::{Direction, Evidence, Reason, State};
+
+/// What the ledger knows of a message before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Never seen.
+    New,
+    /// Seen, and a further place changes nothing.
+    PlaceOnly,
+    /// Seen and skipped; a place of this role in this mailbox decides it anew.
+    DecideAnew,
+}
+
+/// The facts of a message that the ledger keeps.
+#[derive(Clone, Debug)]
+pub struct MessageFacts {
+    pub message_id: Option<String>,
+    pub direction: Option<Direction>,
+    pub class: Class,
+    pub sender: Option<String>,
+    pub subject: String,
+    /// Unix seconds (rule 11).
+    pub received_at: i64,
+    /// In-Reply-To, then References from the right.
+    pub refs: Vec<String>,
+    pub evidence: Vec<Evidence>,
+    /// The activity that a mail sent by the CRM itself belongs to.
+    pub crm_activity: Option<u64>,
+}
+
+/// What is to become of a message that was seen.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    PlaceOnly,
+    Skip(Reason),
+    Queue {
+        /// First external address.
+        lane: String,
+        raw: Location,
+        /// `false`: the header and the first MiB only.
+        whole: bool,
+        /// `false`: the CRM's employees were not known; it is admitted once more when due.
+        employees_known: bool,
+    },
+    /// Could not be read; the raw bytes are kept if there are any.
+    Quarantine {
+        raw: Option<Location>,
+        whole: bool,
+    },
+}
+
+/// One UID and what was made of it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub uid: u32,
+    pub fingerprint: [u8; 32],
+    pub facts: MessageFacts,
+    pub verdict: Verdict,
+}
+
+/// A stretch of a folder that was gone through.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub mailbox: MailboxId,
+    pub folder: i64,
+    pub role: &'static str,
+    pub uid_validity: u32,
+    /// Employee who connected the mailbox.
+    pub owner: u64,
+    /// The folder's new cursor: every UID at or below it is in `seen`, has a place, or was
+    /// proved absent. `None` leaves it.
+    pub cursor: Option<u32>,
+    /// Before this batch the folder was being read for the first time: history, looked up in the
+    /// CRM before anything is made for it.
+    pub first_reading: bool,
+    pub seen: Vec<Seen>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// What became of one [`Seen`], in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub message: i64,
+    /// The state was set by this place; `false` for a further place that changed nothing.
+    pub decided: bool,
+}
+
+impl Ledger {
+    /// What is known of messages with these fingerprints, for a place in `folder`.
+    pub async fn known(
+        &self,
+        mailbox: MailboxId,
+        folder: i64,
+        role: &'static str,
+        fingerprints: Vec<[u8; 32]>,
+    ) -> Result<Vec<Known>, Error> {
+        self.read("look for known messages", move |conn| {
+            let mut of_message = conn
+                .prepare_cached("SELECT id, state FROM message WHERE fingerprint = ?1")?;
+            let mut of_place = conn.prepare_cached(PLACE_DECIDES_NOTHING)?;
+            fingerprints
+                .iter()
+                .map(|fingerprint| {
+                    let found = of_message
+                        .query_row(params![fingerprint.as_slice()], |row| {
+                            Ok((row.get::<_, i64>("id")?, row.get::<_, String>("state")?))
+                        })
+                        .optional()?;
+                    let Some((id, state)) = found else { return Ok(Known::New) };
+                    if state != State::Skipped.as_str() {
+                        return Ok(Known::PlaceOnly);
+                    }
+                    let nothing: bool = of_place
+                        .query_row(params![id, folder, mailbox.0, role], |row| {
+                            row.get("nothing")
+                        })?;
+                    Ok(if nothing { Known::PlaceOnly } else { Known::DecideAnew })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// Records a stretch of a folder: messages, places, entries and the cursor.
+    ///
+    /// All of it or none: after a crash the cursor still stands before the messages, and they
+    /// are fetched again. The spool's segments named in the batch must be finished.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] if SQLite refuses. Nothing has been written then, and the segments of the
+    /// batch are removed.
+    pub async fn record(&self, batch: Batch) -> Result<Vec<Recorded>, Error> {
+        let inner = std::sync::Arc::clone(&self.inner);
+        let segments: Vec<u64> = segments_of(&batch);
+        let result = self
+            .write("record messages", move |tx| {
+                let mut kept: std::collections::HashMap<u64, u64> =
+                    segments_of(&batch).into_iter().map(|segment| (segment, 0)).collect();
+                let recorded = batch
+                    .seen
+                    .iter()
+                    .map(|seen| record_one(tx, &batch, seen, &mut kept))
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                if let Some(cursor) = batch.cursor {
+                    // Never backwards: two stretches may be recorded out of turn.
+                    tx.prepare_cached(
+                        "UPDATE folder SET cursor = max(cursor, ?2)
+                         WHERE id = ?1 AND uid_validity = ?3",
+                    )?
+                    .execute(params![batch.folder, cursor, batch.uid_validity])?;
+                }
+                // Before the commit: from then on a delivery may release the message.
+                for (segment, messages) in kept {
+                    if messages > 0 {
+                        inner.spool.keep(segment, messages);
+                    }
+                }
+                Ok((recorded, segments_of(&batch)))
+            })
+            .await;
+        match result {
+            Ok((recorded, written)) => {
+                for segment in written {
+                    self.inner.spool.sweep(segment);
+                }
+                if recorded.iter().any(|one| one.decided) {
+                    self.ring();
+                }
+                Ok(recorded)
+            }
+            Err(error) => {
+                for segment in segments {
+                    self.inner.spool.keep(segment, 0);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether a place of this role in this mailbox decides nothing: the folder was renumbered, or
+/// a copy with the same role in the same mailbox was judged before (product.md section 3).
+const PLACE_DECIDES_NOTHING: &str =
+    "SELECT EXISTS (SELECT 1 FROM place p JOIN folder f ON f.id = p.folder
+                    WHERE p.message = ?1
+                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4))) AS nothing";
+
+fn segments_of(batch: &Batch) -> Vec<u64> {
+    let mut segments: Vec<u64> = batch
+        .seen
+        .iter()
+        .filter_map(|seen| match &seen.verdict {
+            Verdict::Queue { raw, .. } => Some(raw.segment),
+            Verdict::Quarantine { raw, .. } => raw.map(|raw| raw.segment),
+            Verdict::PlaceOnly | Verdict::Skip(_) => None,
+        })
+        .collect();
+    segments.sort_unstable();
+    segments.dedup();
+    segments
+}
+
+fn record_one(
+    tx: &Transaction<'_>,
+    batch: &Batch,
+    seen: &Seen,
+    kept: &mut std::collections::HashMap<u64, u64>,
+) -> rusqlite::Result<Recorded> {
+    let found = tx
+        .prepare_cached("SELECT id, state FROM message WHERE fingerprint = ?1")?
+        .query_row(params![seen.fingerprint.as_slice()], |row| {
+            Ok((row.get::<_, i64>("id")?, row.get::<_, String>("state")?))
+        })
+        .optional()?;
+    let (message, decides) = match found {
+        None => (insert_message(tx, batch, seen)?, true),
+        Some((id, state)) => {
+            let decides = state == State::Skipped.as_str()
+                && !tx
+                    .prepare_cached(PLACE_DECIDES_NOTHING)?
+                    .query_row(params![id, batch.folder, batch.mailbox.0, batch.role], |row| {
+                        row.get::<_, bool>("nothing")
+                    })?;
+            (id, decides)
+        }
+    };
+    tx.prepare_cached(
+        "DELETE FROM place WHERE message = ?1 AND folder = ?2 AND uid_validity <> ?3",
+    )?
+    .execute(params![message, batch.folder, batch.uid_validity])?;
+    tx.prepare_cached(
+        "INSERT INTO place (folder, uid_validity, uid, message, role, position)
+         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT count(*) FROM place WHERE message = ?4))
+         ON CONFLICT (folder, uid_validity, uid) DO NOTHING",
+    )?
+    .execute(params![batch.folder, batch.uid_validity, seen.uid, message, batch.role])?;
+    if !decides {
+        return Ok(Recorded { message, decided: false });
+    }
+    decide(tx, batch, seen, message, kept)?;
+    Ok(Recorded { message, decided: true })
+}
+
+fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite::Result<i64> {
+    let facts = &seen.facts;
+    let mut evidence = facts.evidence.clone();
+    if let Some(message_id) = &facts.message_id {
+        // Another mail bears the same id: senders do reuse ids, and both are kept.
+        let first: Option<i64> = tx
+            .prepare_cached("SELECT id FROM message WHERE message_id = ?1 ORDER BY id LIMIT 1")?
+            .query_row(params![message_id], |row| row.get("id"))
+            .optional()?;
+        if let Some(first) = first {
+            evidence.push(Evidence::new(
+                "reused-id",
+                format!("message {first} bears the same Message-ID with another sender or date"),
+            ));
+        }
+    }
+    tx.prepare_cached(
+        "INSERT INTO message (fingerprint, message_id, state, reason, direction, class, sender,
+                              subject, received_at, refs, owner, employees_known, evidence,
+                              candidates, activity_id, answers)
+         VALUES (?1, ?2, 'skipped', NULL, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, '[]', ?11, ?12)",
+    )?
+    .execute(params![
+        seen.fingerprint.as_slice(),
+        facts.message_id,
+        facts.direction.map(Direction::as_str),
+        facts.class.as_str(),
+        facts.sender,
+        facts.subject,
+        facts.received_at,
+        json(&facts.refs)?,
+        int(batch.owner),
+        json(&evidence)?,
+        facts.crm_activity.map(int),
+        answers(facts),
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// The mail that this one answers, if it is a person's answer to a client: automated mail
+/// completes nothing.
+fn answers(facts: &MessageFacts) -> Option<&String> {
+    match (facts.direction, facts.class) {
+        (Some(Direction::Outgoing), Class::Normal) => facts.refs.first(),
+        (
+            Some(Direction::Outgoing | Direction::Incoming) | None,
+            Class::Normal
+            | Class::Bounce
+            | Class::Automated
+            | Class::MailingList
+            | Class::SpamVerdict,
+        ) => None,
+    }
+}
+
+/// Sets a message's state, and what is owed for it, by the verdict of one place.
+fn decide(
+    tx: &Transaction<'_>,
+    batch: &Batch,
+    seen: &Seen,
+    message: i64,
+    kept: &mut std::collections::HashMap<u64, u64>,
+) -> rusqlite::Result<()> {
+    let (state, reason, employees_known) = match &seen.verdict {
+        // The message was known when its header was read and decided nothing then.
+        Verdict::PlaceOnly => return Ok(()),
+        Verdict::Skip(reason) => (State::Skipped, Some(reason.code()), true),
+        Verdict::Queue { employees_known, .. } => (State::Queued, None, *employees_known),
+        Verdict::Quarantine { .. } => {
+            (State::Quarantined, Some(Reason::Unreadable.code()), true)
+        }
+    };
+    let facts = &seen.facts;
+    tx.prepare_cached(
+        "UPDATE message SET state = ?2, reason = ?3, direction = ?4, class = ?5, owner = ?6,
+                            employees_known = ?7,
+                            evidence = CASE WHEN reason IS NULL THEN evidence ELSE ?8 END
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        message,
+        state.as_str(),
+        reason,
+        facts.direction.map(Direction::as_str),
+        facts.class.as_str(),
+        int(batch.owner),
+        employees_known,
+        json(&facts.evidence)?,
+    ])?;
+    let (raw, whole) = match &seen.verdict {
+        Verdict::PlaceOnly | Verdict::Skip(_) | Verdict::Quarantine { raw: None, .. } => {
+            return Ok(());
+        }
+        Verdict::Queue { raw, whole, .. } | Verdict::Quarantine { raw: Some(raw), whole } => {
+            (raw, whole)
+        }
+    };
+    tx.prepare_cached(
+        "INSERT INTO spool (message, segment, start, length, whole) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (message) DO UPDATE SET segment = excluded.segment, start = excluded.start,
+                                             length = excluded.length, whole = excluded.whole",
+    )?
+    .execute(params![message, int(raw.segment), int(raw.start), int(raw.length), whole])?;
+    *kept.entry(raw.segment).or_default() += 1;
+    if let Verdict::Queue { lane, .. } = &seen.verdict {
+        tx.prepare_cached(
+            "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,
+                                next_attempt_at, suspicions, replaced)
+             VALUES (?1, 'file', ?2, ?3, ?4, ?5, 'queued', ?6, ?6, 0, 0)
+             ON CONFLICT (message, action) DO UPDATE SET
+                 mailbox = excluded.mailbox, folder = excluded.folder, lane = excluded.lane,
+                 live = excluded.live, state = 'queued',
+                 next_attempt_at = excluded.next_attempt_at, plan = NULL",
+        )?
+        .execute(params![
+            message,
+            batch.mailbox.0,
+            batch.folder,
+            lane,
+            !batch.first_reading,
+            batch.now
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|source| rusqlite::Error::ToSqlConversionFailure(source.into()))
+}
+
+/// SQLite's integers are signed; ids and sizes of this program stay far below the limit.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,250 @@
+//! Bytes of any charset to text: by label, by what they are, by guess. Pure.
+
+use mail_parser::decoders::charsets::map::charset_decoder;
+
+/// Charsets in which valid UTF-8 may be other text by chance, lower case with `_`.
+const MULTI_BYTE: &[&str] = &[
+    "big5",
+    "cn_big5",
+    "csbig5",
+    "x_x_big5",
+    "chinese",
+    "cp936",
+    "csgb",
+    "csiso58",
+    "gb",
+    "x_gbk",
+    "euc",
+    "cseuc",
+    "x_euc",
+    "ks",
+    "csks",
+    "korean",
+    "windows_949",
+    "cp949",
+    "shift",
+    "sjis",
+    "x_sjis",
+    "ms_kanji",
+    "ms932",
+    "csshiftjis",
+    "windows_31j",
+    "iso_2022",
+    "csiso2022",
+    "hz",
+    "utf_16",
+    "utf_7",
+    "unicode",
+    "utf_32",
+];
+
+/// Decodes `bytes` by their label, or as well as can be guessed if it is missing, unknown or
+/// plainly wrong. Bytes that mean nothing become U+FFFD.
+pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
+    let label = label.map(normal_label).filter(|label| !label.is_empty());
+    let Some(label) = label else {
+        return guess(bytes, None);
+    };
+    if says_nothing(&label) {
+        return guess(bytes, None);
+    }
+    let Some(decoder) = charset_decoder(label.as_bytes()) else {
+        return guess(bytes, None);
+    };
+    if !MULTI_BYTE.iter().any(|prefix| label.starts_with(prefix)) {
+        // Programs that label everything iso-8859-1 or us-ascii send UTF-8 all the same. Text in
+        // a single-byte charset is valid UTF-8 only if it is ASCII.
+        return guess(bytes, Some(decoder));
+    }
+    if label.contains("2022") {
+        // Joined words say "back to ASCII" and "Japanese" with nothing between, which the
+        // decoder (WHATWG, "ISO-2022-JP decoder") marks as an error.
+        return decoder(&without_idle_escapes(bytes));
+    }
+    decoder(bytes)
+}
+
+fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        rest = match rest {
+            [0x1b, b'(', b'B' | b'J', after @ ..] if after.starts_with(b"\x1b") => after,
+            _ => {
+                plain.push(*byte);
+                tail
+            }
+        };
+    }
+    plain
+}
+
+/// Decodes bytes that bear no label, such as raw 8-bit headers. `hint` is the charset that the
+/// message declares for its body.
+pub fn decode_unlabelled(bytes: &[u8], hint: Option<&str>) -> String {
+    if is_iso_2022_jp(bytes) {
+        return by_label("iso-2022-jp", bytes);
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
+    decode(bytes, hint)
+}
+
+fn normal_label(label: &str) -> String {
+    let label = label.trim().trim_matches(|c| matches!(c, '"' | '\'' | ' '));
+    // RFC 2231 section 5: a language may follow the charset.
+    let label = label.split('*').next().unwrap_or_default();
+    label.to_ascii_lowercase().replace('-', "_")
+}
+
+/// UTF-8 shows by itself, and ASCII is what programs declare that never asked.
+fn says_nothing(label: &str) -> bool {
+    matches!(
+        label,
+        "utf8"
+            | "utf_8"
+            | "unicode_1_1_utf_8"
+            | "cp65001"
+            | "ascii"
+            | "us_ascii"
+            | "ansi_x3.4_1968"
+    )
+}
+
+fn by_label(label: &str, bytes: &[u8]) -> String {
+    match charset_decoder(label.as_bytes()) {
+        Some(decoder) => decoder(bytes),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// ISO-2022-JP is plain ASCII with escapes, so it must be asked before UTF-8.
+fn is_iso_2022_jp(bytes: &[u8]) -> bool {
+    bytes.contains(&0x1b) && bytes.windows(3).any(|window| matches!(window, b"\x1b$B" | b"\x1b$@"))
+}
+
+fn guess(bytes: &[u8], declared: Option<fn(&[u8]) -> String>) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return if is_iso_2022_jp(bytes) {
+            by_label("iso-2022-jp", bytes)
+        } else {
+            text.to_owned()
+        };
+    }
+    if let Some(decoder) = declared {
+        return decoder(bytes);
+    }
+    // UTF-8 that was cut in the middle of a character, or has a stray byte, is still UTF-8.
+    let (mut valid, mut broken) = (0usize, 0usize);
+    for chunk in bytes.utf8_chunks() {
+        valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    if valid >= 2 * broken {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    by_label(guess_single_byte(bytes), bytes)
+}
+
+/// Cyrillic words have their letters in the upper half of the table, Latin words one here and
+/// there; KOI8-R has the small letters in 0xC0..0xE0, windows-1251 in 0xE0...
+fn guess_single_byte(bytes: &[u8]) -> &'static str {
+    let (mut cyrillic, mut latin) = (0usize, 0usize);
+    for (before, next) in bytes.iter().zip(bytes.iter().skip(1)) {
+        match (*before >= 0xc0, *next >= 0xc0) {
+            (true, true) => cyrillic += 1,
+            (true, false) => latin += usize::from(next.is_ascii_alphabetic()),
+            (false, true) => latin += usize::from(before.is_ascii_alphabetic()),
+            (false, false) => {}
+        }
+    }
+    if cyrillic <= latin {
+        return "windows-1252";
+    }
+    let low = bytes.iter().filter(|byte| (0xc0..0xe0).contains(*byte)).count();
+    let high = bytes.iter().filter(|byte| **byte >= 0xe0).count();
+    if low > high { "koi8-r" } else { "windows-1251" }
+}
+
+/// One line for people: no control characters or direction overrides, single blanks, trimmed, at
+/// most `max` characters.
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max * 4));
+    let mut blank = false;
+    let mut count = 0;
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() {
+            blank = !line.is_empty();
+            continue;
+        }
+        if is_invisible(c) {
+            continue;
+        }
+        if count + usize::from(blank) >= max {
+            break;
+        }
+        if std::mem::take(&mut blank) {
+            line.push(' ');
+            count += 1;
+        }
+        line.push(c);
+        count += 1;
+    }
+    line
+}
+
+/// Characters that reorder or hide what is around them: embeddings, overrides and isolates of
+/// Unicode's bidirectional algorithm, and the byte order mark. Names have been forged with them
+/// (`gpj.exe` shown as `exe.jpg`).
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_by_label_by_content_and_by_guess() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &[u8], Option<&str>, &str)] = &[
+            ("utf-8",                 "Müller".as_bytes(),         Some("utf-8"),       "Müller"),
+            ("labelled latin, is utf-8", "Müller".as_bytes(),      Some("iso-8859-1"),  "Müller"),
+            ("labelled utf-8, is latin", b"M\xfcller",             Some("UTF-8"),       "Müller"),
+            ("no label, latin",       b"Gr\xfc\xdfe aus M\xfcnchen", None,              "Grüße aus München"),
+            ("no label, one word",    b"Gr\xfc\xdfe",              None,                "Grüße"),
+            ("no label, 1251",        b"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0", None,  "Привет, мир"),
+            ("no label, koi8-r",      b"\xf0\xd2\xc9\xd7\xc5\xd4, \xcd\xc9\xd2", None,  "Привет, мир"),
+            ("koi8-r",                b"\xf0\xd2\xc9\xd7\xc5\xd4", Some("KOI8-R"),      "Привет"),
+            ("quoted label",          b"\xf0\xd2\xc9\xd7\xc5\xd4", Some("\"koi8-r\""),  "Привет"),
+            ("unknown label",         b"M\xfcller",                Some("x-unknown"),   "Müller"),
+            ("gb18030",               b"\xc4\xe3\xba\xc3",         Some("gb18030"),     "你好"),
+            ("gb2312",                b"\xc4\xe3\xba\xc3",         Some("GB2312"),      "你好"),
+            ("big5",                  b"\xa7A\xa6n",               Some("Big5"),        "你好"),
+            ("euc-kr",                b"\xbe\xc8\xb3\xe7",         Some("ks_c_5601-1987"), "안녕"),
+            ("iso-2022-jp, no label", b"\x1b$B%O%m!<\x1b(B",       None,                "ハロー"),
+            ("cut utf-8",             b"\xd0\x9f\xd1\x80\xd0\xb8\xd0", Some("utf-8"),   "При\u{fffd}"),
+            ("ascii",                 b"plain",                    None,                "plain"),
+            ("empty",                 b"",                         Some("gb18030"),     ""),
+        ];
+        for (name, bytes, label, text) in cases {
+            assert_eq!(decode(bytes, *label), *text, "{name}");
+        }
+    }
+
+    #[test]
+    fn header_bytes_without_label_go_by_the_declared_charset() {
+        assert_eq!(decode_unlabelled(b"\xc4\xe3\xba\xc3", Some("gb2312")), "你好");
+        assert_eq!(decode_unlabelled("你好".as_bytes(), Some("gb2312")), "你好");
+        assert_eq!(decode_unlabelled(b"\xe7a va", None), "ça va");
+    }
+
+    #[test]
+    fn lines_for_people_hold_nothing_that_breaks_or_reorders_them() {
+        assert_eq!(one_line("  a\r\n\tb\0c  ", 100), "a b c");
+        assert_eq!(one_line("exe.\u{202e}gpj", 100), "exe.gpj");
+        assert_eq!(one_line("ab cd", 3), "ab");
+        assert_eq!(one_line("ab cd", 4), "ab c");
+    }
+}

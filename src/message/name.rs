@@ -1,0 +1,137 @@
+//! Names of attached files, safe to show and to write anywhere. Pure.
+
+use super::charset;
+
+/// Characters of a name, its extension included; file systems allow 255 bytes.
+const MAX_NAME: usize = 120;
+
+/// Characters of an extension that a cut keeps.
+const MAX_EXTENSION: usize = 12;
+
+/// A name without path, control characters, direction overrides and characters that some file
+/// system refuses; `None` if nothing of it is left.
+pub fn clean(name: &str) -> Option<String> {
+    // Old browsers and Outlook send whole paths.
+    let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty())?;
+    clean_title(last)
+}
+
+/// The same for a text that is no path, such as a subject.
+pub fn clean_title(title: &str) -> Option<String> {
+    let line = charset::one_line(title, 10_000);
+    let safe: String = line
+        .chars()
+        .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}'))
+        .map(|c| if r#"/\<>:"|?*"#.contains(c) { '_' } else { c })
+        .collect();
+    // Windows drops dots and blanks at the end, and `..` is a path.
+    let safe = safe.trim().trim_end_matches(['.', ' ']);
+    if safe.is_empty() || safe.chars().all(|c| matches!(c, '.' | '_' | ' ')) {
+        return None;
+    }
+    Some(cut(safe))
+}
+
+fn cut(name: &str) -> String {
+    if name.chars().count() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let extension = match name.rsplit_once('.') {
+        Some((_, extension)) if extension.chars().count() <= MAX_EXTENSION => extension,
+        _ => "",
+    };
+    let dot = usize::from(!extension.is_empty());
+    let room = MAX_NAME - extension.chars().count() - dot;
+    let mut short: String = name.chars().take(room).collect();
+    if dot == 1 {
+        short.push('.');
+        short.push_str(extension);
+    }
+    short
+}
+
+/// A name for the `number`-th file of a mail that gives none.
+pub fn by_type(content_type: &str, number: usize) -> String {
+    match content_type {
+        "text/calendar" => format!("invitation-{number}.ics"),
+        "message/rfc822" => format!("message-{number}.eml"),
+        _ => format!("attachment-{number}.{}", extension(content_type)),
+    }
+}
+
+/// The usual extension of a type, `bin` if there is none.
+fn extension(content_type: &str) -> &'static str {
+    #[rustfmt::skip]
+    const EXTENSIONS: &[(&str, &str)] = &[
+        ("application/pdf", "pdf"), ("application/zip", "zip"), ("application/json", "json"),
+        ("application/xml", "xml"), ("application/rtf", "rtf"), ("application/msword", "doc"),
+        ("application/gzip", "gz"), ("application/x-zip-compressed", "zip"),
+        ("application/vnd.ms-excel", "xls"), ("application/vnd.ms-powerpoint", "ppt"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+        ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
+        ("application/vnd.oasis.opendocument.text", "odt"),
+        ("application/vnd.oasis.opendocument.spreadsheet", "ods"),
+        ("application/ms-tnef", "dat"), ("application/pgp-signature", "asc"),
+        ("application/pgp-keys", "asc"), ("application/pkcs7-signature", "p7s"),
+        ("application/x-pkcs7-signature", "p7s"), ("application/pkcs7-mime", "p7m"),
+        ("application/x-pkcs7-mime", "p7m"), ("application/ics", "ics"),
+        ("text/plain", "txt"), ("text/html", "html"), ("text/csv", "csv"), ("text/calendar", "ics"),
+        ("text/vcard", "vcf"), ("text/x-vcard", "vcf"), ("text/directory", "vcf"),
+        ("text/xml", "xml"), ("text/rtf", "rtf"), ("text/rfc822-headers", "txt"),
+        ("message/rfc822", "eml"), ("message/global", "eml"), ("message/delivery-status", "txt"),
+        ("message/disposition-notification", "txt"), ("message/feedback-report", "txt"),
+        ("image/jpeg", "jpg"), ("image/jpg", "jpg"), ("image/pjpeg", "jpg"), ("image/png", "png"),
+        ("image/gif", "gif"), ("image/webp", "webp"), ("image/bmp", "bmp"), ("image/tiff", "tif"),
+        ("image/svg+xml", "svg"), ("image/heic", "heic"), ("audio/mpeg", "mp3"),
+        ("audio/wav", "wav"), ("audio/x-wav", "wav"), ("audio/ogg", "ogg"), ("audio/amr", "amr"),
+        ("video/mp4", "mp4"), ("video/quicktime", "mov"), ("video/webm", "webm"),
+    ];
+    let found = EXTENSIONS.iter().find(|(known, _)| *known == content_type);
+    found.map_or("bin", |(_, extension)| extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_anywhere() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &str, Option<&str>)] = &[
+            ("plain",          "price list.pdf",           Some("price list.pdf")),
+            ("unix path",      "../../etc/passwd",         Some("passwd")),
+            ("windows path",   r"C:\docs\a.pdf",           Some("a.pdf")),
+            ("ends in slash",  "docs/",                    Some("docs")),
+            ("override",       "exe.\u{202e}fdp",          Some("exe.fdp")),
+            ("controls",       "a\r\nb\0.pdf",             Some("a b .pdf")),
+            ("reserved",       "a:b?.pdf",                 Some("a_b_.pdf")),
+            ("dots",           "..",                       None),
+            ("blank",          " \t ",                     None),
+            ("empty",          "",                         None),
+            ("only reserved",  "???",                      None),
+            ("trailing dots",  "a.pdf...",                 Some("a.pdf")),
+            ("zero width",     "a\u{200b}.pdf",            Some("a.pdf")),
+            ("other script",   "Прайс-лист.xlsx",          Some("Прайс-лист.xlsx")),
+            ("emoji",          "🎉.png",                   Some("🎉.png")),
+        ];
+        for (name, raw, cleaned) in cases {
+            assert_eq!(clean(raw).as_deref(), *cleaned, "{name}");
+        }
+        assert_eq!(clean_title("Offer 1/2: price").as_deref(), Some("Offer 1_2_ price"));
+    }
+
+    #[test]
+    fn long_names_keep_their_extension() {
+        let name = clean(&format!("{}.pdf", "я".repeat(500))).unwrap_or_default();
+        assert_eq!(name.chars().count(), MAX_NAME);
+        assert!(name.ends_with(".pdf"));
+    }
+
+    #[test]
+    fn nameless_files_are_named_by_their_type() {
+        assert_eq!(by_type("application/pdf", 1), "attachment-1.pdf");
+        assert_eq!(by_type("text/calendar", 2), "invitation-2.ics");
+        assert_eq!(by_type("application/x-unknown", 3), "attachment-3.bin");
+    }
+}

@@ -1,0 +1,390 @@
+//! Rules 1 to 7: does the message belong in the CRM? Pure.
+//!
+//! What can be decided as the mail arrives, with the CRM up or down. Where it belongs is
+//! `place`'s question.
+
+use std::collections::HashSet;
+
+use crate::folder::Role;
+use crate::message::{Address, Class, Message};
+
+use super::{Direction, Evidence, Policy, Reason, RuleSet, class_reason};
+
+/// At most so many addresses of one message are looked up in the CRM (rule 8d).
+pub const MAX_PARTIES: usize = 20;
+
+/// Names of further addresses in the evidence, in bytes: as the address lists of an activity.
+const MAX_NAMED: usize = 30_000;
+
+/// One message in one place, with what the rules need to know besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    pub message: &'a Message,
+    /// Of the folder in which the message lies.
+    pub role: Role,
+    /// INTERNALDATE, Unix seconds.
+    pub internal_date: i64,
+    /// What is older than this is `before-history`, Unix seconds.
+    pub window_start: i64,
+    /// Addresses, in normal form, of the active employees; `None`: not known yet.
+    pub employees: Option<&'a HashSet<String>>,
+    /// The message was there when its folder was first read: history.
+    pub first_reading: bool,
+}
+
+/// What is to become of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Skip(Reason),
+    Queue {
+        /// The employees were not known: to be asked again when the message is due.
+        undecided_employees: bool,
+    },
+}
+
+/// A decision with all that it was made by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    pub direction: Direction,
+    pub decision: Decision,
+    pub evidence: Vec<Evidence>,
+    /// The external addresses in the order of rule 8d, each once, at most [`MAX_PARTIES`]; the
+    /// rest is named in the evidence. Also there for a skipped message, which a person may save;
+    /// if that is `excluded`, with the addresses that were excluded.
+    pub parties: Vec<Address>,
+    /// Policy for the message's class; normal for ordinary mail.
+    pub class_policy: Policy,
+}
+
+/// Decides whether a message belongs in the CRM.
+///
+/// While the employees are not known, it skips only what would be skipped whoever is an
+/// employee; the rest is queued undecided.
+pub fn admit(rules: &RuleSet, arrival: &Arrival) -> Admitted {
+    let message = arrival.message;
+    let company = Company::new(rules, arrival.employees);
+    let mut evidence = Vec::new();
+    let sender = message.from.as_ref();
+    let sender_inside = sender.and_then(|sender| company.why_inside(&sender.email));
+    let direction = match sender_inside {
+        Some(_) => Direction::Outgoing,
+        None => Direction::Incoming,
+    };
+    let parties = external(message, direction, &company);
+    let class_policy = rules.policy(message.class.class);
+    let mut admission = Admission { rules, arrival, company, direction, parties, class_policy };
+    let decision = admission.decide(sender_inside, &mut evidence);
+    let Admission { mut parties, .. } = admission;
+    if parties.len() > MAX_PARTIES {
+        let rest = parties.split_off(MAX_PARTIES);
+        evidence.push(Evidence::new("parties", not_looked_up(&rest)));
+    }
+    Admitted { direction, decision, evidence, parties, class_policy }
+}
+
+struct Admission<'a> {
+    rules: &'a RuleSet,
+    arrival: &'a Arrival<'a>,
+    company: Company<'a>,
+    direction: Direction,
+    parties: Vec<Address>,
+    class_policy: Policy,
+}
+
+impl Admission<'_> {
+    /// The rules in their order; each early return is one rule's no.
+    fn decide(&mut self, sender_inside: Option<Inside>, evidence: &mut Vec<Evidence>) -> Decision {
+        let message = self.arrival.message;
+
+        // Rule 1. Asked first: nothing in spam may reach the CRM, whatever the rules say.
+        let kept_out = match self.arrival.role {
+            Role::Spam => Some(Reason::SpamFolder),
+            Role::Trash => Some(Reason::TrashFolder),
+            Role::Drafts => Some(Reason::DraftsFolder),
+            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
+        };
+        if let Some(reason) = kept_out {
+            let role = self.arrival.role;
+            evidence.push(Evidence::new("folder", format!("lies in a folder of role {role}")));
+            return Decision::Skip(reason);
+        }
+
+        // Rule 2.
+        if !self.rules.enabled {
+            evidence.push(Evidence::new("integration", "off for this mailbox"));
+            return Decision::Skip(Reason::CrmOff);
+        }
+        if self.arrival.internal_date < self.arrival.window_start {
+            evidence.push(Evidence::new("history", before_window(self.arrival)));
+            return Decision::Skip(Reason::BeforeHistory);
+        }
+
+        // Rule 3. Only what the company sent: clients that use Bitrix24 too write with such
+        // Message-IDs, and their mail is not ours to leave out.
+        let sent_here = self.direction == Direction::Outgoing || self.arrival.role == Role::Sent;
+        if let (Some(activity), true) = (message.crm_activity, sent_here) {
+            let fact = format!("sent by the CRM itself as activity {activity}");
+            evidence.push(Evidence::new("own-crm-mail", fact));
+            return Decision::Skip(Reason::OwnCrmMail);
+        }
+
+        // Rule 4; then what rule 2 could not ask before the direction was known.
+        evidence.push(Evidence::new("direction", self.direction_fact(sender_inside)));
+        if self.direction == Direction::Outgoing
+            && self.arrival.first_reading
+            && !self.rules.history_outgoing
+        {
+            evidence.push(Evidence::new("history", "sent mail of the history is not filed here"));
+            return Decision::Skip(Reason::BeforeHistory);
+        }
+
+        // Rule 5. A message without any address would also be "internal", and nobody would know
+        // why: asked first.
+        if all_addresses(message).next().is_none() {
+            evidence.push(Evidence::new("no-address", "no readable address in any header"));
+            return Decision::Skip(Reason::NoAddress);
+        }
+        if self.parties.is_empty() {
+            evidence.push(Evidence::new("internal", self.internal_fact()));
+            return Decision::Skip(Reason::Internal);
+        }
+        let undecided_employees = self.arrival.employees.is_none();
+
+        // Rule 6.
+        if self.is_excluded(undecided_employees, evidence) {
+            return Decision::Skip(Reason::Excluded);
+        }
+
+        // Rule 7. The evidence of the class tells by which header it was judged.
+        evidence.extend(message.class.evidence.iter().cloned());
+        if let Some(reason) = class_reason(message.class.class) {
+            evidence
+                .push(Evidence::new("class", class_fact(message.class.class, self.class_policy)));
+            if self.class_policy == Policy::Skip {
+                return Decision::Skip(reason);
+            }
+        }
+        if undecided_employees {
+            let fact = "the CRM's employees are not known yet: asked again when it is due";
+            evidence.push(Evidence::new("employees", fact));
+        }
+        Decision::Queue { undecided_employees }
+    }
+
+    fn direction_fact(&self, sender_inside: Option<Inside>) -> String {
+        let Some(sender) = &self.arrival.message.from else {
+            return "incoming: no sender can be read".to_owned();
+        };
+        let email = &sender.email;
+        match sender_inside {
+            Some(inside) => format!("outgoing: {email} is {}", inside.as_words()),
+            None => format!("incoming: {email} is not of the company"),
+        }
+    }
+
+    fn internal_fact(&self) -> String {
+        let seen: Vec<String> = all_addresses(self.arrival.message)
+            .filter_map(|address| {
+                let inside = self.company.why_inside(&address.email)?;
+                Some(format!("{} is {}", address.email, inside.as_words()))
+            })
+            .take(MAX_PARTIES)
+            .collect();
+        match &self.arrival.message.from {
+            Some(_) => format!("no external participant: {}", seen.join(", ")),
+            None => {
+                format!("no sender can be read and nobody else is external: {}", seen.join(", "))
+            }
+        }
+    }
+
+    /// Rule 6: an incoming mail by its sender; of an outgoing one the excluded addresses are
+    /// dropped, and it is excluded if none is left.
+    fn is_excluded(&mut self, undecided: bool, evidence: &mut Vec<Evidence>) -> bool {
+        match self.direction {
+            Direction::Incoming => {
+                let Some(sender) = &self.arrival.message.from else {
+                    return false;
+                };
+                let Some(pattern) = self.rules.excluded_by(&sender.email) else {
+                    return false;
+                };
+                let named = format!("the sender {} is excluded by {pattern}", sender.email);
+                // The sender may turn out to be an employee, and the mail an outgoing one to
+                // somebody who is not excluded.
+                let may_be_outgoing = undecided
+                    && external(self.arrival.message, Direction::Outgoing, &self.company)
+                        .iter()
+                        .any(|address| self.rules.excluded_by(&address.email).is_none());
+                evidence.push(Evidence::new(
+                    "exclude",
+                    if may_be_outgoing { format!("{named}, unless an employee") } else { named },
+                ));
+                !may_be_outgoing
+            }
+            Direction::Outgoing => {
+                let (dropped, left): (Vec<Address>, Vec<Address>) = self
+                    .parties
+                    .iter()
+                    .cloned()
+                    .partition(|party| self.rules.excluded_by(&party.email).is_some());
+                if dropped.is_empty() {
+                    return false;
+                }
+                evidence.push(Evidence::new("exclude", format!("dropped {}", names(&dropped))));
+                if left.is_empty() {
+                    return true;
+                }
+                self.parties = left;
+                false
+            }
+        }
+    }
+}
+
+impl RuleSet {
+    /// The exclusion that names this address, if one does.
+    fn excluded_by(&self, email: &str) -> Option<&super::Pattern> {
+        self.exclude.iter().find(|pattern| pattern.matches(email))
+    }
+}
+
+/// Why an address belongs to the company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    OwnAddress,
+    OwnDomain,
+    Employee,
+}
+
+impl Inside {
+    fn as_words(self) -> &'static str {
+        match self {
+            Inside::OwnAddress => "an own address",
+            Inside::OwnDomain => "in an internal domain",
+            Inside::Employee => "an employee",
+        }
+    }
+}
+
+/// Who belongs to the company in the sense of rule 4.
+struct Company<'a> {
+    rules: &'a RuleSet,
+    /// Those own addresses that bear a tag, without it.
+    untagged: HashSet<String>,
+    employees: Option<&'a HashSet<String>>,
+}
+
+impl<'a> Company<'a> {
+    fn new(rules: &'a RuleSet, employees: Option<&'a HashSet<String>>) -> Company<'a> {
+        let untagged = rules.own.iter().filter_map(|own| without_tag(own)).collect();
+        Company { rules, untagged, employees }
+    }
+
+    /// `None` for an address outside, and for one outside the own domains while the employees
+    /// are not known.
+    fn why_inside(&self, email: &str) -> Option<Inside> {
+        let own = |email: &str| self.rules.own.contains(email) || self.untagged.contains(email);
+        if own(email) || without_tag(email).is_some_and(|untagged| own(&untagged)) {
+            return Some(Inside::OwnAddress);
+        }
+        let domain = email.rsplit_once('@').map(|(_, domain)| domain);
+        if domain.is_some_and(|domain| self.rules.internal_domains.contains(domain)) {
+            return Some(Inside::OwnDomain);
+        }
+        if self.employees.is_some_and(|employees| employees.contains(email)) {
+            return Some(Inside::Employee);
+        }
+        None
+    }
+}
+
+/// `ann@example.com` for `ann+shop@example.com` (RFC 5233), `None` where there is no tag.
+fn without_tag(email: &str) -> Option<String> {
+    let (local, domain) = email.rsplit_once('@')?;
+    let (user, _) = local.split_once('+')?;
+    // An address like `+4930…@sms.example` is all tag: a number, no mailbox with a tag.
+    (!user.is_empty()).then(|| format!("{user}@{domain}"))
+}
+
+/// The external addresses in the order of rule 8d, each once.
+///
+/// Bcc stands only in our own copies: in an incoming mail it says nothing of the sender's side.
+fn external(message: &Message, direction: Direction, company: &Company) -> Vec<Address> {
+    let lists: [&[Address]; 5] = match direction {
+        Direction::Incoming => {
+            let from = message.from.as_slice();
+            [&message.reply_to, from, &message.from_more, &message.to, &message.cc]
+        }
+        Direction::Outgoing => [&message.to, &message.cc, &message.bcc, &[], &[]],
+    };
+    let mut parties: Vec<Address> = Vec::new();
+    let mut places: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for address in lists.into_iter().flatten() {
+        if let Some(party) = places.get(address.email.as_str()).and_then(|at| parties.get_mut(*at))
+        {
+            // Reply-To often repeats the sender without the name that a new card needs.
+            if party.name.is_empty() {
+                party.name.clone_from(&address.name);
+            }
+        } else if company.why_inside(&address.email).is_none() {
+            places.insert(&address.email, parties.len());
+            parties.push(address.clone());
+        }
+    }
+    parties
+}
+
+fn all_addresses(message: &Message) -> impl Iterator<Item = &Address> {
+    message
+        .from
+        .iter()
+        .chain(&message.from_more)
+        .chain(&message.reply_to)
+        .chain(&message.to)
+        .chain(&message.cc)
+        .chain(&message.bcc)
+}
+
+fn class_fact(class: Class, policy: Policy) -> String {
+    let class = match class {
+        Class::Normal => "normal",
+        Class::Bounce => "bounce",
+        Class::Automated => "automated",
+        Class::MailingList => "mailing-list",
+        Class::SpamVerdict => "spam-verdict",
+    };
+    match policy {
+        Policy::Skip => format!("{class}: not filed here"),
+        Policy::Attach => format!("{class}: filed on a known card only, nothing is made for it"),
+        Policy::Normal => format!("{class}: filed like any other mail"),
+    }
+}
+
+fn before_window(arrival: &Arrival) -> String {
+    let seconds = arrival.window_start.saturating_sub(arrival.internal_date);
+    format!("arrived {} days before the history begins", seconds.saturating_add(86_399) / 86_400)
+}
+
+fn not_looked_up(rest: &[Address]) -> String {
+    format!("{} further addresses are not looked up: {}", rest.len(), names(rest))
+}
+
+/// The addresses, cut where the list gets too long to be kept with every message.
+fn names(addresses: &[Address]) -> String {
+    let mut text = String::new();
+    for (position, address) in addresses.iter().enumerate() {
+        if text.len() + address.email.len() > MAX_NAMED {
+            text.push_str(&format!(" and {} more", addresses.len() - position));
+            break;
+        }
+        if position > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&address.email);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

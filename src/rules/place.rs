@@ -1,0 +1,292 @@
+//! Rules 8 and 9: which card a message belongs on, or which is to be made. Pure.
+//!
+//! Asked when the entry is due, with what the CRM says then about the people in the mail.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::card::{CardNow, CardRef, Known};
+use crate::message::{Address, Class};
+
+pub use super::turn::{Turn, next_responsible};
+use super::{Creation, Direction, Evidence, Policy, Reason, RuleSet, class_reason};
+
+mod client;
+mod thread;
+
+use client::Match;
+use thread::Followed;
+
+/// Losing candidates that are kept with a message; an address of a fair may stand on hundreds of
+/// cards.
+const MAX_CANDIDATES: usize = 100;
+
+/// The earlier message that this one answers, or that a bounce is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its number in the ledger.
+    pub message: i64,
+    pub message_id: String,
+    /// The cards of its activity as they are now, the activity's owner first.
+    pub cards: Vec<CardNow>,
+}
+
+/// One admitted message, and what ledger and CRM know about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    pub rules: &'a RuleSet,
+    pub direction: Direction,
+    /// Of the message's class.
+    pub policy: Policy,
+    pub class: Class,
+    /// The first From address: whom `always_new_lead_for` is about. `None` if unreadable.
+    pub sender: Option<&'a Address>,
+    /// Has In-Reply-To or References.
+    pub reply: bool,
+    /// External addresses as `admit` put them in order.
+    pub parties: &'a [Address],
+    /// `None` if nothing that the message answers is in the ledger.
+    pub thread: Option<&'a Thread>,
+    /// What the CRM knows, by address; an address that is not there is unknown.
+    pub known: &'a HashMap<String, Known>,
+    /// The CRM works with leads (classic mode).
+    pub has_leads: bool,
+}
+
+/// A card that was considered and did not get the message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    #[serde(flatten)]
+    pub card: CardRef,
+    /// Why it lost, or why a person must choose.
+    pub why: String,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On a card that exists.
+    File {
+        /// Owns the activity.
+        owner: CardRef,
+        /// Employee responsible for the owner, active or not.
+        responsible: u64,
+        /// Further cards that the activity is bound to: with `deal_choice = "all"` the other
+        /// open deals.
+        bound: Vec<CardRef>,
+        /// The matched client and the address that it bears; `None` if no address of the message
+        /// is known to be theirs.
+        client: Option<(String, CardRef)>,
+    },
+    /// On a card that is to be made for `party`.
+    Create {
+        /// Never [`Creation::None`].
+        what: Creation,
+        party: Address,
+        /// A lead or deal for a client that the CRM has already.
+        client: Option<CardRef>,
+    },
+    Park(Reason),
+    Skip(Reason),
+}
+
+/// A placement with all that it was made by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub placement: Placement,
+    pub candidates: Vec<Candidate>,
+    pub evidence: Vec<Evidence>,
+}
+
+/// Decides which card a message belongs on.
+pub fn place(situation: &Situation) -> Placed {
+    let mut notes = Notes::default();
+    let placement = decide(situation, &mut notes);
+    notes.close(placement)
+}
+
+/// The rules in their order; the first hit wins.
+fn decide(situation: &Situation, notes: &mut Notes) -> Placement {
+    // `admit` skips these already, unless the configuration changed since.
+    if let (Policy::Skip, Some(reason)) = (situation.policy, class_reason(situation.class)) {
+        notes.say("class", "not filed here");
+        return Placement::Skip(reason);
+    }
+
+    // Rule 8a. Rule 8b, the CRM's own reply codes, is not asked: what the CRM sent has its
+    // activity there, and its Message-ID is known to the ledger once its copy in Sent was read.
+    let survivor = match situation.thread.map(|thread| thread::follow(situation, thread, notes)) {
+        Some(Followed::Placed(placement)) => return placement,
+        Some(Followed::Lost { survivor }) => survivor,
+        None => None,
+    };
+
+    // Rule 8c.
+    if let Some(placement) = always_new_lead(situation, notes) {
+        return placement;
+    }
+
+    // Rule 8d.
+    match client::find(situation, notes) {
+        Match::Client { party, client, open_deals } => {
+            if !open_deals && let Some(what) = repeat_lead(situation, notes) {
+                return Placement::Create { what, party: party.clone(), client: Some(client.card) };
+            }
+            let client_of = Some((party.email.clone(), client.card));
+            file(client.card, client.responsible, Vec::new(), client_of)
+        }
+        Match::Deal { party, client, deal, bound } => {
+            file(deal.card, deal.responsible, bound, Some((party.email.clone(), client)))
+        }
+        Match::Lead { party, lead } => {
+            let client_of = Some((party.email.clone(), lead.card));
+            file(lead.card, lead.responsible, Vec::new(), client_of)
+        }
+        Match::Several => Placement::Park(Reason::SeveralDeals),
+        Match::Hidden => Placement::Park(Reason::HiddenCard),
+        // Rule 9, unless a client is left of the thread: they are no stranger.
+        Match::Nobody => match survivor {
+            Some(CardNow::Here { card, responsible, .. }) => {
+                notes.say("thread", format!("{card} is left of the thread"));
+                file(*card, *responsible, Vec::new(), None)
+            }
+            Some(CardNow::Hidden { card }) => {
+                notes.lost(*card, "is left of the thread but may not be read");
+                Placement::Park(Reason::HiddenCard)
+            }
+            Some(CardNow::Gone { .. }) | None => create(situation, notes),
+        },
+    }
+}
+
+fn file(
+    owner: CardRef,
+    responsible: u64,
+    bound: Vec<CardRef>,
+    client: Option<(String, CardRef)>,
+) -> Placement {
+    Placement::File { owner, responsible, bound, client }
+}
+
+/// Rule 8c: mail of web forms and portals, each of which is a new request by another person.
+fn always_new_lead(situation: &Situation, notes: &mut Notes) -> Option<Placement> {
+    if situation.direction != Direction::Incoming || situation.reply {
+        return None;
+    }
+    let sender = situation.sender?;
+    let rules = situation.rules;
+    let pattern = rules.always_new_lead_for.iter().find(|named| named.matches(&sender.email))?;
+    if situation.policy != Policy::Normal {
+        let fact =
+            format!("{pattern} names the sender, but nothing is made for this class of mail");
+        notes.say("always-new-lead", fact);
+        return None;
+    }
+    // For the first address like any other new card: of a form the Reply-To, who filled it in.
+    let party = situation.parties.first()?;
+    notes.say("always-new-lead", format!("{pattern} names the sender: no card is looked for"));
+    let what = in_this_crm(Creation::Lead, situation, notes);
+    Some(Placement::Create { what, party: party.clone(), client: None })
+}
+
+/// Rule 9 for a known client without an open deal: what is to be made, if anything.
+///
+/// Only for what clients write, and only where this mailbox makes cards at all: natively repeat
+/// leads came even with creation off, which people took for a fault.
+fn repeat_lead(situation: &Situation, notes: &mut Notes) -> Option<Creation> {
+    let rules = situation.rules;
+    if !rules.repeat_lead || situation.direction != Direction::Incoming {
+        return None;
+    }
+    if situation.policy != Policy::Normal || rules.on_incoming == Creation::None {
+        notes.say("creation", "no repeat lead: nothing is made for such mail here");
+        return None;
+    }
+    notes.say("creation", "a repeat lead: the client has no open deal");
+    Some(in_this_crm(Creation::Lead, situation, notes))
+}
+
+/// Rule 9: nothing matched.
+fn create(situation: &Situation, notes: &mut Notes) -> Placement {
+    let Some(party) = situation.parties.first() else {
+        notes.say("match", "no external address to look for or to make a card for");
+        return Placement::Skip(Reason::NoAddress);
+    };
+    notes.say("match", "no card bears an address of the message");
+    if situation.policy != Policy::Normal {
+        notes.say("creation", "nothing is made for this class of mail");
+        return Placement::Skip(class_reason(situation.class).unwrap_or(Reason::CreationOff));
+    }
+    let (key, wanted) = match situation.direction {
+        Direction::Incoming => ("on_incoming", situation.rules.on_incoming),
+        Direction::Outgoing => ("on_outgoing", situation.rules.on_outgoing),
+    };
+    let named = match wanted {
+        Creation::Lead => "lead",
+        Creation::Contact => "contact",
+        Creation::Deal => "deal",
+        Creation::None => {
+            notes.say("creation", format!("{key} is none"));
+            return Placement::Skip(Reason::CreationOff);
+        }
+    };
+    notes.say("creation", format!("{key} is {named}, for {}", party.email));
+    let what = in_this_crm(wanted, situation, notes);
+    Placement::Create { what, party: party.clone(), client: None }
+}
+
+/// Where the CRM has no leads (simple mode), a lead means contact and deal.
+fn in_this_crm(wanted: Creation, situation: &Situation, notes: &mut Notes) -> Creation {
+    if wanted == Creation::Lead && !situation.has_leads {
+        notes.say("creation", "this CRM has no leads: a deal with its contact instead");
+        return Creation::Deal;
+    }
+    wanted
+}
+
+/// What is written down on the way.
+#[derive(Default)]
+struct Notes {
+    candidates: Vec<Candidate>,
+    evidence: Vec<Evidence>,
+}
+
+impl Notes {
+    fn say(&mut self, rule: &str, fact: impl Into<String>) {
+        self.evidence.push(Evidence::new(rule, fact));
+    }
+
+    fn lost(&mut self, card: CardRef, why: impl Into<String>) {
+        self.candidates.push(Candidate { card, why: why.into() });
+    }
+
+    /// Takes over what was written down while something was only tried.
+    fn append(&mut self, tried: Notes) {
+        self.candidates.extend(tried.candidates);
+        self.evidence.extend(tried.evidence);
+    }
+
+    /// Each card that lost once, and none that got the message after all.
+    fn close(mut self, placement: Placement) -> Placed {
+        let mut settled: HashSet<CardRef> = match &placement {
+            Placement::File { owner, bound, client, .. } => [*owner]
+                .into_iter()
+                .chain(bound.iter().copied())
+                .chain(client.iter().map(|(_, card)| *card))
+                .collect(),
+            Placement::Create { client, .. } => client.iter().copied().collect(),
+            Placement::Park(_) | Placement::Skip(_) => HashSet::new(),
+        };
+        self.candidates.retain(|candidate| settled.insert(candidate.card));
+        let more = self.candidates.len().saturating_sub(MAX_CANDIDATES);
+        if more > 0 {
+            self.candidates.truncate(MAX_CANDIDATES);
+            self.say("match", format!("{more} further cards came into question"));
+        }
+        Placed { placement, candidates: self.candidates, evidence: self.evidence }
+    }
+}
+
+#[cfg(test)]
+mod tests;
