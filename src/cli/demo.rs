@@ -44,8 +44,7 @@ async fn in_folder(folder: &Path, once: bool) -> Result<(), Trouble> {
     println!("mail     starting a private Dovecot with {} mailboxes", MAILBOXES.len());
     let dovecot = Dovecot::start(&folder.join("mail"), Options::for_users(&users)).await?;
     let (sandbox, listener, url) = open_sandbox(folder).await?;
-    let page = url.trim_end_matches(sandbox::WEBHOOK_PATH.trim_start_matches('/'));
-    let page = page.trim_end_matches(sandbox::WEBHOOK_PATH).to_owned() + "/";
+    let page = format!("http://{}/", listener.local_addr()?);
     let config_file = write_config(folder, &dovecot, &url)?;
     let config = load(&config_file)?;
     println!("mail     IMAP on 127.0.0.1:{} (TLS), password {PASSWORD}", dovecot.imaps_port());

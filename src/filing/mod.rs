@@ -509,6 +509,6 @@ fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
 fn files(entry: &Entry) -> bool {
     match entry.action {
         EntryAction::File => true,
-        EntryAction::Complete => false,
+        EntryAction::Complete | EntryAction::Link => false,
     }
 }

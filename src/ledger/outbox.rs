@@ -16,6 +16,18 @@ pub enum EntryAction {
     File,
     /// Complete the activity of an incoming mail that was answered.
     Complete,
+    /// Find out where the CRM filed a mail that it sent itself.
+    Link,
+}
+
+impl EntryAction {
+    fn parse(name: &str) -> EntryAction {
+        match name {
+            "complete" => EntryAction::Complete,
+            "link" => EntryAction::Link,
+            _ => EntryAction::File,
+        }
+    }
 }
 
 /// Where an entry goes, once that is decided; kept so that a restart goes on with it.
@@ -385,19 +397,7 @@ impl Ledger {
                     now,
                     saved.completed.then_some(now)
                 ])?;
-                tx.prepare_cached("DELETE FROM card WHERE message = ?1")?
-                    .execute(params![message])?;
-                for (position, card) in saved.cards.iter().enumerate() {
-                    tx.prepare_cached(
-                        "INSERT INTO card (message, position, kind, crm_id) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![
-                        message,
-                        int(position as u64),
-                        card.kind.as_str(),
-                        int(card.id)
-                    ])?;
-                }
+                set_cards(tx, message, &saved.cards)?;
                 if saved.complete_on_reply {
                     owe_completion(tx, message, now)?;
                 }
@@ -422,6 +422,29 @@ impl Ledger {
             Ok(())
         })
         .await
+    }
+
+    /// Ends a link: the mail was filed by the CRM itself.
+    pub async fn linked(
+        &self,
+        entry: i64,
+        cards: Vec<CardRef>,
+        responsible: Option<u64>,
+        attempt: Attempt,
+    ) -> Result<(), Error> {
+        self.write("note the cards of a mail", move |tx| {
+            note(tx, &attempt)?;
+            let message = end(tx, entry, "done")?;
+            tx.execute(
+                "UPDATE message SET responsible = ?2 WHERE id = ?1",
+                params![message, responsible.map(int)],
+            )?;
+            set_cards(tx, message, &cards)
+        })
+        .await?;
+        // Answers to it may have waited.
+        self.ring();
+        Ok(())
     }
 
     /// Ends an entry without filing: skipped, parked or refused. A refused message keeps its raw
@@ -609,7 +632,7 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
         };
         Ok(Entry {
             id: row.get("id")?,
-            action: if action == "complete" { EntryAction::Complete } else { EntryAction::File },
+            action: EntryAction::parse(&action),
             mailbox: MailboxId(row.get("mailbox")?),
             mailbox_name: row.get("mailbox_name")?,
             folder: row.get("folder")?,
@@ -656,10 +679,10 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
         .prepare_cached(
             "SELECT m.id, m.state, e.id AS entry
              FROM message m
-             LEFT JOIN entry e ON e.message = m.id AND e.action = 'file'
+             LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
              WHERE m.message_id = ?1 AND m.id <> ?2
-               AND (m.state IN ('queued', 'saved')
+               AND (m.state IN ('queued', 'saved') OR e.id IS NOT NULL
                     OR EXISTS (SELECT 1 FROM card c WHERE c.message = m.id))
              ORDER BY m.state = 'saved' DESC, m.id DESC LIMIT 1",
         )?
@@ -759,6 +782,22 @@ fn add_evidence(tx: &Transaction<'_>, message: i64, more: &[Evidence]) -> rusqli
     }
     tx.prepare_cached("UPDATE message SET evidence = ?2 WHERE id = ?1")?
         .execute(params![message, json(&evidence)?])?;
+    Ok(())
+}
+
+fn set_cards(tx: &Transaction<'_>, message: i64, cards: &[CardRef]) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM card WHERE message = ?1")?.execute(params![message])?;
+    for (position, card) in cards.iter().enumerate() {
+        tx.prepare_cached(
+            "INSERT INTO card (message, position, kind, crm_id) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            message,
+            int(position as u64),
+            card.kind.as_str(),
+            int(card.id)
+        ])?;
+    }
     Ok(())
 }
 

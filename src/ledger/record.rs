@@ -339,6 +339,24 @@ fn decide(
         employees_known,
         json(&facts.evidence)?,
     ])?;
+    if let (Verdict::Skip(Reason::OwnCrmMail), Some(activity)) = (&seen.verdict, facts.crm_activity)
+    {
+        // The CRM is asked where it filed the mail: answers to it go there.
+        tx.prepare_cached(
+            "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,
+                                next_attempt_at, suspicions, replaced)
+             VALUES (?1, 'link', ?2, ?3, 'link:' || ?4, ?5, 'queued', ?6, ?6, 0, 0)
+             ON CONFLICT (message, action) DO NOTHING",
+        )?
+        .execute(params![
+            message,
+            batch.mailbox.0,
+            batch.folder,
+            int(activity),
+            !batch.first_reading,
+            batch.now
+        ])?;
+    }
     let (raw, whole) = match &seen.verdict {
         Verdict::PlaceOnly | Verdict::Skip(_) | Verdict::Quarantine { raw: None, .. } => {
             return Ok(());
