@@ -102,10 +102,9 @@ async fn open_sandbox(folder: &Path) -> Result<(Sandbox, TcpListener, String), T
 /// A configuration as an administrator would write it.
 fn write_config(folder: &Path, dovecot: &Dovecot, url: &str) -> Result<PathBuf, Trouble> {
     use std::fmt::Write;
-    let mut text = format!(
-        "[crm]\nkind = \"bitrix24\"\nurl_file = \"crm.url\"\nrequests_per_second = 1000.0\n\
-         burst = 1000\n\n[ledger]\npath = \"ledger.sqlite\"\n"
-    );
+    let mut text = "[crm]\nkind = \"bitrix24\"\nurl_file = \"crm.url\"\n\
+         requests_per_second = 1000.0\nburst = 1000\n\n[ledger]\npath = \"ledger.sqlite\"\n"
+        .to_owned();
     write_private(&folder.join("crm.url"), url)?;
     write_private(&folder.join("password"), PASSWORD)?;
     for mailbox in &MAILBOXES {

@@ -79,12 +79,22 @@ impl<C: Crm> Filing<C> {
             self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), None).await?;
             return Ok(());
         };
-        self.crm
-            .complete_activity(activity)
-            .await
-            .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
-        let attempt = delivered(entry.id, METHOD, "completed");
-        events::delivered(entry.id, "complete", activity);
+        let attempt = match self.crm.complete_activity(activity).await {
+            Ok(()) => {
+                events::delivered(entry.id, "complete", activity);
+                delivered(entry.id, METHOD, "completed")
+            }
+            // Somebody removed the activity: there is nothing left to complete.
+            Err(failure) => match failure.fate {
+                Fate::Refused | Fate::CardGone => {
+                    let text = format!("nothing to complete: {}", failure.text);
+                    delivered(entry.id, METHOD, &text)
+                }
+                Fate::Deferred { .. } | Fate::Blocked => {
+                    return Err(Stop::Undone(Undone { kind: None, failure }));
+                }
+            },
+        };
         self.ledger.completed(entry.id, attempt, unix_now()).await?;
         Ok(())
     }

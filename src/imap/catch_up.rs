@@ -28,8 +28,9 @@ const GROUP: u64 = 2 * 1024 * 1024;
 const BODIES_KIB: u32 = 24 * 1024;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
 const DATES: usize = 500;
-/// Failures of one message, alone, after which it is taken for unreadable.
-const PATIENCE: u32 = 3;
+/// UIDs of a failed range that are suspected; the range holds at most [`BATCH`] messages, but may
+/// have gaps.
+const SUSPECTS: u32 = 100_000;
 
 /// Held in common by all mailboxes of a process.
 pub(super) struct Bounds {
@@ -58,40 +59,83 @@ pub(super) struct Folder {
 /// mailbox's task, over reconnections.
 #[derive(Default)]
 pub(super) struct Trouble {
-    /// What was being read when the connection broke: folder, first and last UID.
+    /// What is being read: folder, first and last UID.
     reading: Option<(String, u32, u32)>,
-    /// Failures by folder and UID.
-    of_uid: HashMap<(String, u32), u32>,
+    /// What was being read when the connection was lost last.
+    lost_at: Option<(String, u32, u32)>,
+    of_uid: HashMap<(String, u32), Failures>,
+}
+
+/// How often reading a message failed.
+#[derive(Clone, Copy, Default)]
+struct Failures {
+    /// The answer could not be read, or was no.
+    bad: u32,
+    /// The connection was lost, and again at the same place.
+    lost: u32,
 }
 
 impl Trouble {
-    /// Takes note of a failure. Ordinary losses of the connection count only if the same
-    /// stretch fails again and again.
+    /// Takes note of a failure. A range is noted whole: each of its messages is suspected until
+    /// it was read alone. A connection is lost for many reasons, so only a second loss at the
+    /// same place counts.
     pub(super) fn note(&mut self, error: &Error) {
-        let Some((folder, first, last)) = self.reading.take() else { return };
-        let weight = match error {
-            Error::Unparsable { .. } | Error::No { .. } => 2,
-            Error::Lost { .. } | Error::Timeout { .. } => 1,
+        let Some(reading) = self.reading.take() else { return };
+        let bad = match error {
+            Error::Unparsable { .. } | Error::No { .. } => true,
+            Error::Lost { .. } | Error::Timeout { .. } => {
+                let again = self.lost_at.as_ref() == Some(&reading);
+                self.lost_at = Some(reading.clone());
+                if !again {
+                    return;
+                }
+                false
+            }
             Error::Busy { .. }
             | Error::Credentials { .. }
             | Error::Secret(_)
             | Error::Blocked(_)
             | Error::Ledger(_) => return,
         };
-        // A range is noted whole: each of its messages is suspected until it was read alone.
-        for uid in first..=last.min(first.saturating_add(BATCH as u32 * 8)) {
-            *self.of_uid.entry((folder.clone(), uid)).or_default() += weight;
+        let (folder, first, last) = reading;
+        for uid in first..=last.min(first.saturating_add(SUSPECTS)) {
+            let failures = self.of_uid.entry((folder.clone(), uid)).or_default();
+            if bad {
+                failures.bad += 1;
+            } else {
+                failures.lost += 1;
+            }
         }
     }
 
-    fn of(&self, folder: &str, uid: u32) -> u32 {
-        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or(0)
+    fn of(&self, folder: &str, uid: u32) -> Failures {
+        if self.of_uid.is_empty() {
+            return Failures::default();
+        }
+        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or_default()
     }
 
     fn read(&mut self, folder: &str, uid: u32) {
         if !self.of_uid.is_empty() {
             self.of_uid.remove(&(folder.to_owned(), uid));
         }
+    }
+}
+
+impl Failures {
+    /// To be read alone.
+    fn any(self) -> bool {
+        self.bad > 0 || self.lost > 0
+    }
+
+    /// INTERNALDATE, size or the header's own section may be what cannot be read: the raw bytes
+    /// alone are asked for.
+    fn raw_only(self) -> bool {
+        self.bad > 1 || self.lost > 3
+    }
+
+    fn hopeless(self) -> bool {
+        self.bad > 2 || self.lost > 9
     }
 }
 
@@ -290,14 +334,14 @@ impl CatchUp<'_> {
         let intake = self.intake;
         while let Some(&first) = rest.first() {
             self.room().await?;
-            let careful = self.trouble.of(&reading.name, first) > 0;
+            let careful = self.trouble.of(&reading.name, first).any();
             let batch = if careful {
                 rest.get(..1).unwrap_or_default()
             } else {
                 let clean = rest
                     .iter()
                     .take(BATCH)
-                    .take_while(|uid| self.trouble.of(&reading.name, **uid) == 0)
+                    .take_while(|uid| !self.trouble.of(&reading.name, **uid).any())
                     .count();
                 rest.get(..clean).unwrap_or_default()
             };
@@ -328,7 +372,7 @@ impl CatchUp<'_> {
         let alone = uids.len() == 1;
         let failures = self.trouble.of(&reading.name, first);
         let now = unix_now();
-        if alone && failures > PATIENCE {
+        if alone && failures.hopeless() {
             let why = "the server cannot hand it out, or what it hands out cannot be read";
             let seen = intake.unreadable(reading, first, why, now);
             self.settle(reading, judging).await?;
@@ -336,9 +380,7 @@ impl CatchUp<'_> {
             self.trouble.reading = None;
             return Ok(());
         }
-        let headers = if alone && failures > 2 {
-            // INTERNALDATE, size or the header's own section may be what cannot be read: the
-            // raw bytes alone are asked for.
+        let headers = if alone && failures.raw_only() {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));

@@ -93,13 +93,11 @@ impl Error {
 
     /// Whether another try may go well: somebody else holds the file for a moment.
     pub fn is_busy(&self) -> bool {
-        match self {
-            Error::Sql { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-            ),
-            _ => false,
-        }
+        let Error::Sql { source, .. } = self else { return false };
+        matches!(
+            source.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+        )
     }
 }
 

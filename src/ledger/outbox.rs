@@ -149,10 +149,17 @@ impl Ledger {
             let mut lanes: Vec<String> = Vec::new();
             let mut ids: Vec<i64> = Vec::new();
             for live in [true, false] {
+                // A lane is due when its first entry is, whatever stands behind.
                 let mut heads = conn.prepare_cached(
-                    "SELECT lane FROM entry
-                     WHERE state IN ('queued', 'deferred') AND live = ?1 AND next_attempt_at <= ?2
-                     ORDER BY live, id LIMIT ?3",
+                    "SELECT e.lane FROM entry e
+                     WHERE e.state IN ('queued', 'deferred') AND e.live = ?1
+                       AND NOT EXISTS (SELECT 1 FROM entry f
+                                       WHERE f.lane = e.lane AND f.id < e.id AND f.live = ?1
+                                         AND f.state IN ('queued', 'deferred'))
+                       AND (SELECT h.next_attempt_at FROM entry h
+                            WHERE h.lane = e.lane AND h.state IN ('queued', 'deferred')
+                            ORDER BY h.id LIMIT 1) <= ?2
+                     ORDER BY e.live, e.id LIMIT ?3",
                 )?;
                 let found = heads.query_map(params![live, now, int(limit as u64)], |row| {
                     row.get::<_, String>("lane")
