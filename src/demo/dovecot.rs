@@ -164,7 +164,8 @@ impl Dovecot {
 
     /// Delivers a message that arrives now; the folder is made if it is not there.
     ///
-    /// Clients in IDLE are told within half a second, which is Dovecot's own delay.
+    /// Clients that are in IDLE on the folder, or have asked for its NOTIFY, are told within half a
+    /// second, which is Dovecot's own delay.
     pub fn deliver(&self, user: &str, folder: &str, raw: &[u8]) -> Result<(), Error> {
         self.deliver_at(user, folder, raw, SystemTime::now())
     }
@@ -177,9 +178,27 @@ impl Dovecot {
         raw: &[u8],
         received: SystemTime,
     ) -> Result<(), Error> {
-        let home = self.home(user)?;
-        maildir::deliver(&home.join("Maildir"), folder, raw, received, &self.owner)
-            .map_err(|source| Error::File { doing: "deliver a message", source })
+        self.deliver_all(user, folder, [(raw, received)])
+    }
+
+    /// Delivers many messages, each with its INTERNALDATE; thousands a second.
+    pub fn deliver_all<'m>(
+        &self,
+        user: &str,
+        folder: &str,
+        messages: impl IntoIterator<Item = (&'m [u8], SystemTime)>,
+    ) -> Result<(), Error> {
+        let maildir = self.home(user)?.join("Maildir");
+        for (raw, received) in messages {
+            maildir::deliver(&maildir, folder, raw, received, &self.owner)
+                .map_err(|source| Error::File { doing: "deliver a message", source })?;
+        }
+        // IDLE watches the Maildir of its folder. NOTIFY of other folders watches Dovecot's list
+        // index, which somebody who opens the folder brings up to date.
+        if !folder.eq_ignore_ascii_case("INBOX") && self.running.is_some() {
+            self.doveadm(&["mailbox", "status", "-u", user, "messages", folder])?;
+        }
+        Ok(())
     }
 
     /// Runs doveadm on this server and returns what it printed.
