@@ -227,7 +227,14 @@ impl Ledger {
                     "INSERT INTO meta (key, value) VALUES ('crm', ?1) ON CONFLICT (key) DO NOTHING",
                     params![wanted],
                 )?;
-                tx.query_row("SELECT value FROM meta WHERE key = 'crm'", [], |row| row.get("value"))
+                // The name itself, or one that the portal was found to have taken since.
+                tx.query_row(
+                    "SELECT CASE WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'crm ' || ?1)
+                                 THEN ?1 ELSE value END AS value
+                     FROM meta WHERE key = 'crm'",
+                    params![wanted],
+                    |row| row.get("value"),
+                )
             })
             .await?;
         if ledger == configured {
@@ -236,14 +243,33 @@ impl Ledger {
         Err(Error::OtherCrm { path, ledger, configured })
     }
 
+    /// Brings all that was written into the ledger's one file, so that a copy of it is whole while
+    /// nothing runs. What cannot be brought over now stays in the log beside it.
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::task::spawn_blocking(move || {
+            held(&inner.write).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        });
+        drop(task.await);
+    }
+
     /// The CRM this ledger belongs to, once it is bound.
     pub async fn crm(&self) -> Result<Option<String>, Error> {
         self.meta("crm").await
     }
 
-    /// Follows a portal that answers under a new name.
-    pub async fn rename_crm(&self, configured: String) -> Result<(), Error> {
-        self.set_meta("crm", configured).await
+    /// Takes note of a further name of this ledger's CRM: a portal that answers under a new name
+    /// is the same portal, and may be configured under either.
+    pub async fn also_crm(&self, name: String) -> Result<(), Error> {
+        self.write("note the CRM's new name", move |tx| {
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES ('crm ' || ?1, ?1)
+                 ON CONFLICT (key) DO NOTHING",
+                params![name],
+            )?;
+            Ok(())
+        })
+        .await
     }
 
     pub async fn meta(&self, key: &'static str) -> Result<Option<String>, Error> {
