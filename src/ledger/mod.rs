@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ struct Inner {
     employees: Mutex<Option<Arc<HashSet<String>>>>,
     /// Rung after every transaction that queued something.
     owed: Notify,
+    /// Whether it is known that the disk is full.
+    full: AtomicBool,
     _lock: Option<lock::Lock>,
 }
 
@@ -155,6 +158,7 @@ impl Ledger {
             spool,
             employees,
             owed: Notify::new(),
+            full: AtomicBool::new(false),
             _lock: Some(lock),
         };
         Ok(Ledger { inner: Arc::new(inner) })
@@ -182,6 +186,7 @@ impl Ledger {
             spool: Arc::new(Spool::look(&spool_folder(path))),
             employees: Mutex::new(employees),
             owed: Notify::new(),
+            full: AtomicBool::new(false),
             _lock: None,
         };
         Ok(Ledger { inner: Arc::new(inner) })
@@ -208,6 +213,17 @@ impl Ledger {
     /// Waits until something was queued since the last call.
     pub async fn something_owed(&self) {
         self.inner.owed.notified().await;
+    }
+
+    /// Takes note that the disk is full. Returns whether that is news.
+    pub fn is_full_now(&self) -> bool {
+        !self.inner.full.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes note that mail was written. Returns whether it is news that there is room: a note of
+    /// a few octets finds some on a full disk too, and is none.
+    pub fn has_room_now(&self) -> bool {
+        self.inner.full.swap(false, Ordering::Relaxed)
     }
 
     fn ring(&self) {
