@@ -129,4 +129,6 @@ package: deps ## build the Debian package
 	    echo 'make: cargo-deb is missing; cargo install --locked cargo-deb' >&2
 	    exit 1
 	fi
-	cargo deb --locked
+	cargo build --locked --release
+	target/release/mailcrm man target/man
+	cargo deb --locked --no-build
