@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Error;
 use super::fetch::{Header, WHOLE};
 use super::link::{CHUNK, Link, Listed, Opened};
-use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
+use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
-use crate::ledger::{self, FolderRow, Seen};
+use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
@@ -152,6 +152,10 @@ pub(super) struct CatchUp<'a> {
     pub max_message: u64,
     /// Messages of the stretch that left the server before they were read.
     pub gone: BTreeSet<u32>,
+    /// What the server lists of the folder that is being read.
+    pub stretch: Arc<Stretch>,
+    /// The folder's cursor as it was recorded last.
+    pub cursor: u32,
 }
 
 impl CatchUp<'_> {
@@ -296,18 +300,18 @@ impl CatchUp<'_> {
                 self.intake.ledger.folder_seen(row.id, next, uids.len() as u64).await?;
             }
             self.gone.clear();
-            self.messages(&reading, &uids).await?;
+            self.cursor = 0;
             if let Some(top) = top {
-                // The cursor goes by what the ledger holds, not by what was meant to be written.
-                let mut done =
-                    if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
-                done.extend(&self.gone);
-                let cursor = advance(low.saturating_sub(1), top, &listed, &done);
-                self.intake.record(&reading, Vec::new(), Some(cursor), unix_now()).await?;
-                if cursor < top {
+                self.stretch = Arc::new(Stretch { listed, top });
+                self.messages(&reading, &uids).await?;
+                if self.cursor < top {
+                    // What left the server meanwhile, or a stretch without a single message.
+                    self.commit(&reading, Vec::new()).await?;
+                }
+                if self.cursor < top {
                     return Err(Error::Unparsable {
                         doing: "read messages",
-                        what: format!("message {} was not recorded", cursor.saturating_add(1)),
+                        what: format!("message {} was not recorded", self.cursor.saturating_add(1)),
                     });
                 }
             }
@@ -384,7 +388,7 @@ impl CatchUp<'_> {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             headers?
         };
         self.absent(uids, headers.iter().map(|header| header.uid)).await?;
@@ -417,7 +421,7 @@ impl CatchUp<'_> {
             let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             let bodies = bodies?;
             let gone = self.absent(&wanted, bodies.iter().map(|(uid, _)| *uid)).await?;
             let mut dates: HashMap<u32, Arrived> =
@@ -534,14 +538,17 @@ impl CatchUp<'_> {
         judging: &mut Option<Judging<'_>>,
     ) -> Result<(), Error> {
         let seen = judged(judging).await?;
-        self.commit(reading, seen).await
+        self.commit_some(reading, seen).await
     }
 
+    async fn commit_some(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
+        if seen.is_empty() { Ok(()) } else { self.commit(reading, seen).await }
+    }
+
+    /// Records what was judged, and moves the cursor with it.
     async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
-        if seen.is_empty() {
-            return Ok(());
-        }
-        self.intake.record(reading, seen, None, unix_now()).await?;
+        let now = unix_now();
+        self.cursor = self.intake.record(reading, seen, &self.stretch, &self.gone, now).await?;
         Ok(())
     }
 

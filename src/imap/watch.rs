@@ -362,6 +362,8 @@ impl Watching {
             history_days: watched.mailbox.crm.history_days,
             max_message: watched.max_message,
             gone: Default::default(),
+            stretch: Default::default(),
+            cursor: 0,
         };
         match catch_up.folder(folder, already).await {
             Ok(opened) => {

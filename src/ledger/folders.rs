@@ -130,7 +130,8 @@ impl Ledger {
                 "INSERT INTO folder (mailbox, name, role, uid_validity, cursor, floor,
                                      first_read_at, history_days, first_until, uid_next, behind)
                  VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5, 0, 0, 0)
-                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role",
+                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role
+                 WHERE role <> excluded.role",
                 params![mailbox.0, name, role, now, history_days],
             )?;
             tx.query_row(
