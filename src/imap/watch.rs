@@ -245,9 +245,9 @@ async fn serve(
     events::mailbox_connected(&mailbox.name, folders.len(), waits_by);
     *told = None;
     let mut state = Watching { parked: HashMap::new(), last: HashMap::new() };
-    // The main folder last, so that it is the one selected when waiting begins.
+    // The inbox first: a stranger's question makes the card that our answer in Sent belongs on.
     let order: Vec<usize> =
-        (0..folders.len()).filter(|index| *index != main).chain([main]).collect();
+        [main].into_iter().chain((0..folders.len()).filter(|index| *index != main)).collect();
     let mut dirty: Vec<usize> = order.clone();
     let mut sweep = false;
     loop {
