@@ -26,11 +26,7 @@ use finding::{Finding, Level};
 /// Mailboxes logged in to at once.
 const AT_ONCE: usize = 8;
 
-pub(super) async fn check(
-    path: &Path,
-    mailbox: Option<String>,
-    json: bool,
-) -> Result<(), Trouble> {
+pub(super) async fn check(path: &Path, mailbox: Option<String>, json: bool) -> Result<(), Trouble> {
     let config = load(path)?;
     let only = match &mailbox {
         None => None,
@@ -91,8 +87,7 @@ impl Report {
 fn configuration(config: &Config, only: Option<&str>) -> Vec<Finding> {
     let count = config.mailboxes.len();
     let mailboxes = if count == 1 { "mailbox" } else { "mailboxes" };
-    let mut findings =
-        vec![Finding::ok(None, "configuration", format!("{count} {mailboxes}"))];
+    let mut findings = vec![Finding::ok(None, "configuration", format!("{count} {mailboxes}"))];
     for warning in &config.warnings {
         let about = mailbox_of(warning, config);
         // Found again below, and there it fails.

@@ -191,12 +191,14 @@ async fn look_into(
         // A daemon beside us may have read what had just arrived.
         let row = self::row(ledger, mailbox, folder).await?;
         without = without_row(ledger, row.as_ref(), uid_validity, &uids).await?;
-        unexplained.extend(without.iter().map(|&uid| Unexplained {
-            uid,
-            message_id: ids
-                .binary_search_by_key(&uid, |id| id.uid)
-                .ok()
-                .and_then(|index| ids.get(index)?.message_id.clone()),
+        unexplained.extend(without.iter().map(|&uid| {
+            Unexplained {
+                uid,
+                message_id: ids
+                    .binary_search_by_key(&uid, |id| id.uid)
+                    .ok()
+                    .and_then(|index| ids.get(index)?.message_id.clone()),
+            }
         }));
     }
     Ok(FolderLine {
@@ -247,10 +249,7 @@ async fn without_row(
 fn write<W: Write>(out: &mut Out<W>, reconciled: &Reconciled) -> Result<(), print::Error> {
     let names = reconciled.folders.iter().map(|folder| cell(&folder.mailbox).chars().count());
     let width = names.max().unwrap_or_default().max("MAILBOX".len());
-    out.line(&format!(
-        "      {:<width$}  ON-SERVER  IN-LEDGER  UNEXPLAINED  FOLDER",
-        "MAILBOX"
-    ))?;
+    out.line(&format!("      {:<width$}  ON-SERVER  IN-LEDGER  UNEXPLAINED  FOLDER", "MAILBOX"))?;
     for folder in &reconciled.folders {
         let level = if folder.unexplained.is_empty() {
             out.paint(Colour::Green, "ok  ")

@@ -160,8 +160,10 @@ fn directory(employees: &[Employee]) -> Finding {
         return Finding::warn(
             None,
             "crm-employees",
-            format!("{active} active employees, none with a mail address: their mail counts as a \
-                     client's"),
+            format!(
+                "{active} active employees, none with a mail address: their mail counts as a \
+                     client's"
+            ),
             "give the inbound webhook the scope user_basic, or name the domains in \
              crm.internal_domains",
         );
@@ -252,7 +254,10 @@ async fn natively_connected(
             Finding::warn(
                 Some(&mailbox.name),
                 "connected-natively",
-                format!("{} is connected inside Bitrix24 too: mail is filed twice", mailbox.address),
+                format!(
+                    "{} is connected inside Bitrix24 too: mail is filed twice",
+                    mailbox.address
+                ),
                 "switch off \"Link to CRM\" for this mailbox in Bitrix24's mail settings",
             )
         })
@@ -278,9 +283,8 @@ async fn natively_made(portal: &Portal, has_leads: bool) -> Option<Finding> {
 
 fn native_lead(listed: &Value, now: i64) -> Option<Finding> {
     let rows = listed.get("items")?.as_array()?;
-    let row = rows
-        .iter()
-        .find(|row| row.get("originatorId").and_then(Value::as_str) == Some(NATIVE))?;
+    let row =
+        rows.iter().find(|row| row.get("originatorId").and_then(Value::as_str) == Some(NATIVE))?;
     let made: Timestamp = row.get("createdTime")?.as_str()?.parse().ok()?;
     if made.as_second() < now.saturating_sub(RECENT) {
         return None;
@@ -353,9 +357,7 @@ mod tests {
 
     #[test]
     fn leads_of_the_crms_own_integration_are_found_while_they_are_recent() {
-        let row = |originator: &str, made: &str| {
-            json!({ "items": [{ "id": 5, "originatorId": originator, "createdTime": made }] })
-        };
+        let row = |originator: &str, made: &str| json!({ "items": [{ "id": 5, "originatorId": originator, "createdTime": made }] });
         let now = "2024-05-20T00:00:00Z".parse::<Timestamp>().unwrap().as_second();
         #[rustfmt::skip]
         let cases = [

@@ -142,11 +142,7 @@ async fn history(
 
 /// The folder's role: what the configuration says, else what the server said when the folder
 /// was read, else what its name says.
-fn role(
-    mailbox: &Mailbox,
-    folder: &FolderName,
-    on_server: Option<Role>,
-) -> (Role, &'static str) {
+fn role(mailbox: &Mailbox, folder: &FolderName, on_server: Option<Role>) -> (Role, &'static str) {
     let name = folder.as_str();
     // Without the server its separator is guessed; both common ones are rare within names.
     let delimiter = ['/', '.'].into_iter().find(|delimiter| name.contains(*delimiter));
@@ -280,9 +276,10 @@ impl Judged<'_> {
         if let Decision::Queue { .. } = admitted.decision {
             told::section("when it is filed", self.filing(history), &mut lines);
         }
-        let known = history.same.iter().map(|known| {
-            format!("message {} is this mail: {}", known.id, known.state)
-        });
+        let known = history
+            .same
+            .iter()
+            .map(|known| format!("message {} is this mail: {}", known.id, known.state));
         told::section("in the ledger", known.collect(), &mut lines);
         lines
     }
@@ -305,8 +302,7 @@ impl Judged<'_> {
                 clean(&pattern)
             ));
         }
-        let asked: Vec<String> =
-            admitted.parties.iter().map(|party| clean(&party.email)).collect();
+        let asked: Vec<String> = admitted.parties.iter().map(|party| clean(&party.email)).collect();
         lines.push(format!("match            the CRM is asked for {}", asked.join(", ")));
         let choice = serde_json::to_value(rules.deal_choice).unwrap_or_default();
         lines.push(format!(
@@ -324,7 +320,9 @@ impl Judged<'_> {
                 message.class.class.as_str()
             ),
             (Policy::Normal | Policy::Skip, Creation::None) => {
-                format!("creation         {key} is none: without a card it is skipped, creation-off")
+                format!(
+                    "creation         {key} is none: without a card it is skipped, creation-off"
+                )
             }
             (Policy::Normal | Policy::Skip, made) => {
                 format!("creation         {key}: without a card, {} for it", name_of(made))

@@ -156,14 +156,10 @@ fn queued(view: &MessageView, around: &Surroundings, why: &mut Vec<String>) {
 
 /// `rule: fact` of each piece of evidence, in the order of the rules as they were asked.
 pub(super) fn rules(evidence: &Value) -> Vec<String> {
-    let text = |one: &Value, key: &str| {
-        clean(one.get(key).and_then(Value::as_str).unwrap_or_default())
-    };
+    let text =
+        |one: &Value, key: &str| clean(one.get(key).and_then(Value::as_str).unwrap_or_default());
     let evidence = evidence.as_array().map(Vec::as_slice).unwrap_or_default();
-    evidence
-        .iter()
-        .map(|one| format!("{:<16} {}", text(one, "rule"), text(one, "fact")))
-        .collect()
+    evidence.iter().map(|one| format!("{:<16} {}", text(one, "rule"), text(one, "fact"))).collect()
 }
 
 fn candidates(candidates: &Value) -> Vec<String> {
@@ -198,7 +194,10 @@ fn in_the_crm(view: &MessageView, around: &Surroundings) -> Vec<String> {
             around.employee(responsible)
         ));
     }
-    lines.push(format!("owner            {}, who connected the mailbox", around.employee(view.owner)));
+    lines.push(format!(
+        "owner            {}, who connected the mailbox",
+        around.employee(view.owner)
+    ));
     lines
 }
 
@@ -219,10 +218,8 @@ fn times(view: &MessageView, around: &Surroundings) -> Vec<String> {
         ));
     }
     match (view.activity_created_at, view.activity_completed_at) {
-        (_, Some(at)) => lines.push(format!(
-            "completed        {}  when the activity was completed",
-            around.time(at)
-        )),
+        (_, Some(at)) => lines
+            .push(format!("completed        {}  when the activity was completed", around.time(at))),
         (Some(_), None) => {
             lines.push("completed        not yet: the activity is open".to_owned());
         }

@@ -58,10 +58,7 @@ fn line(part: f64, messages: usize, elapsed: Duration) -> String {
     let rate = messages as f64 / seconds;
     let part = part.clamp(0.0, 1.0);
     let left = if part > 0.0 { seconds * (1.0 - part) / part } else { 0.0 };
-    format!(
-        "{:.0} %, {messages} messages, {rate:.0} a second, {left:.0} s left",
-        part * 100.0
-    )
+    format!("{:.0} %, {messages} messages, {rate:.0} a second, {left:.0} s left", part * 100.0)
 }
 
 #[cfg(test)]
