@@ -37,7 +37,7 @@ pub(super) async fn check(path: &Path, mailbox: Option<String>, json: bool) -> R
     let ledger = ledger_findings(path, &config).await?;
 
     let mut report = Report { out: print::standard(), json, failed: false };
-    report.all(configuration(&config, mailbox.as_deref()))?;
+    report.all(configuration(path, &config, mailbox.as_deref()))?;
     report.all(ledger)?;
     let (about_crm, employees) = crm_findings(&config, &mailboxes).await;
     report.all(about_crm)?;
@@ -84,10 +84,14 @@ impl Report {
 }
 
 /// What the configuration says about itself; of one mailbox only what concerns it.
-fn configuration(config: &Config, only: Option<&str>) -> Vec<Finding> {
+fn configuration(path: &Path, config: &Config, only: Option<&str>) -> Vec<Finding> {
     let count = config.mailboxes.len();
     let mailboxes = if count == 1 { "mailbox" } else { "mailboxes" };
-    let mut findings = vec![Finding::ok(None, "configuration", format!("{count} {mailboxes}"))];
+    let mut findings = vec![Finding::ok(
+        None,
+        "configuration",
+        format!("{}: {count} {mailboxes}", path.display()),
+    )];
     for warning in &config.warnings {
         let about = mailbox_of(warning, config);
         // Found again below, and there it fails.
@@ -136,7 +140,7 @@ async fn ledger_findings(path: &Path, config: &Config) -> Result<Vec<Finding>, T
                 Some(pid) => format!("the daemon runs as process {pid}"),
                 None => "no daemon is running".to_owned(),
             };
-            Ok(vec![Finding::ok(None, "ledger", format!("{shown}, {running}"))])
+            Ok(vec![Finding::ok(None, "ledger", format!("ledger {shown}, {running}"))])
         }
         Err(error) => {
             let mend = "start mailcrm run once, or restore a backup";
@@ -231,7 +235,7 @@ mod tests {
     fn warnings_of_the_configuration_are_findings_of_their_mailbox() {
         let config = config(&format!("{}{}", mailbox("sales"), mailbox("help")));
         let about = |only| -> Vec<Option<String>> {
-            let findings = configuration(&config, only);
+            let findings = configuration(Path::new("mailcrm.toml"), &config, only);
             assert!(findings.iter().all(|finding| !finding.text.contains("hunter2")));
             findings
                 .into_iter()
@@ -247,7 +251,7 @@ mod tests {
     #[test]
     fn what_fails_below_is_not_said_twice() {
         let config = config(&mailbox("sales"));
-        for finding in configuration(&config, None) {
+        for finding in configuration(Path::new("mailcrm.toml"), &config, None) {
             assert!(!finding.text.contains("the spam folder is the inbox"), "{finding:?}");
             assert!(!finding.text.contains("no [crm] table"), "{finding:?}");
         }

@@ -66,7 +66,7 @@ fn webhook(host: &str, profile: &Value) -> String {
     let text = |key| profile.get(key).and_then(Value::as_str).unwrap_or_default();
     let id = number(profile.get("ID")).map(|id| id.to_string()).unwrap_or_default();
     let name = format!("{} {}", text("NAME"), text("LAST_NAME"));
-    format!("{host}, as employee {id}, {}", name.trim())
+    format!("CRM {host}, as employee {id}, {}", name.trim())
 }
 
 fn number(value: Option<&Value>) -> Option<u64> {
@@ -81,7 +81,7 @@ fn texts(value: &Value) -> Option<BTreeSet<String>> {
 }
 
 fn no_access(host: &str, failure: &Failure) -> Finding {
-    let text = format!("{host}: {failure}");
+    let text = format!("CRM {host}: {failure}");
     Finding::fail(None, "crm-access", text, mend_of(failure))
 }
 
@@ -168,7 +168,7 @@ fn directory(employees: &[Employee]) -> Finding {
              crm.internal_domains",
         );
     }
-    Finding::ok(None, "crm-employees", format!("{active} active employees"))
+    Finding::ok(None, "crm-employees", format!("the CRM names {active} active employees"))
 }
 
 /// Cards that cannot be read are parked, and clients that cannot be found are made twice.
@@ -352,7 +352,10 @@ mod tests {
     #[test]
     fn webhook_is_told_by_its_employee() {
         let profile = json!({ "ID": "7", "NAME": "Ana", "LAST_NAME": "Ruiz" });
-        assert_eq!(webhook("b.example:443", &profile), "b.example:443, as employee 7, Ana Ruiz");
+        assert_eq!(
+            webhook("b.example:443", &profile),
+            "CRM b.example:443, as employee 7, Ana Ruiz"
+        );
     }
 
     #[test]

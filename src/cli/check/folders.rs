@@ -204,7 +204,7 @@ fn listed(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::type_complexity)]
     use super::super::finding::Level;
     use super::*;
     use crate::folder::{BY_NAME, BY_SPECIAL_USE};

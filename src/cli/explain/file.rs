@@ -325,7 +325,7 @@ impl Judged<'_> {
                 )
             }
             (Policy::Normal | Policy::Skip, made) => {
-                format!("creation         {key}: without a card, {} for it", name_of(made))
+                format!("creation         {key}: without a card, {} is made", name_of(made))
             }
         });
         lines.push(match mailbox.crm.queue.as_slice() {
@@ -358,9 +358,9 @@ impl Judged<'_> {
 
 fn name_of(creation: Creation) -> &'static str {
     match creation {
-        Creation::Lead => "a lead (contact and deal where the CRM has no leads)",
+        Creation::Lead => "a lead (a contact with a deal where the CRM has no leads)",
         Creation::Contact => "a contact",
-        Creation::Deal => "a contact and a deal",
+        Creation::Deal => "a contact with a deal",
         Creation::None => "nothing",
     }
 }

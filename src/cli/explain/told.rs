@@ -238,13 +238,13 @@ fn attempts(view: &MessageView, around: &Surroundings) -> Vec<String> {
         .attempts
         .iter()
         .map(|attempt| {
+            let code = if attempt.code.is_empty() { "-" } else { &attempt.code };
             let line = format!(
-                "{}  entry {}  {}  {}  {}  {}",
+                "{}  entry {}  {}  {}  {code}  {}",
                 around.time(attempt.at),
                 attempt.entry,
                 attempt.method,
                 attempt.fate,
-                attempt.code,
                 attempt.text
             );
             clean(line.trim_end())
