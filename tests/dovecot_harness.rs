@@ -1,5 +1,7 @@
 //! The private Dovecot does what the other tests rely on, and leaves nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -232,8 +232,7 @@ impl Wires {
 
     fn relay(&self, who: From, mut from: TcpStream, mut to: TcpStream) {
         let mut piece = [0; 16 * 1024];
-        loop {
-            let Ok(read @ 1..) = from.read(&mut piece) else { break };
+        while let Ok(read @ 1..) = from.read(&mut piece) {
             self.until_loud();
             let delay = self.state().delay;
             if !delay.is_zero() {
