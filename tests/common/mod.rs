@@ -12,6 +12,8 @@ pub mod cutter;
 pub mod daemon;
 pub mod http;
 pub mod imap_client;
+pub mod imap_server;
+pub mod mails;
 pub mod sandbox;
 
 use std::future::Future;
