@@ -138,11 +138,15 @@ struct Daemon {
     fatal: mpsc::Sender<ledger::Error>,
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM, SIGINT or the end of `until`.
 ///
 /// # Errors
 /// What keeps it from starting, and a ledger that cannot go on.
-pub async fn run(path: PathBuf, config: Config) -> Result<(), Error> {
+pub async fn run(
+    path: PathBuf,
+    config: Config,
+    until: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let mut signals = Signals::new()?;
     let ledger = Ledger::open(&config.ledger.path, config.ledger.spool_max)?;
     let crm = crm_access(&config).await?;
@@ -181,6 +185,7 @@ pub async fn run(path: PathBuf, config: Config) -> Result<(), Error> {
     events::ready(config.mailboxes.len(), &crm.identity, &config.ledger.path.display().to_string());
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     let mut watchdog = watchdog();
+    tokio::pin!(until);
     let outcome = loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -190,6 +195,7 @@ pub async fn run(path: PathBuf, config: Config) -> Result<(), Error> {
                 }
                 Asked::Reload => daemon.reload(&path, &config).await?,
             },
+            () = &mut until => break Ok(()),
             Some(error) = failed.recv() => break Err(error.into()),
             ended = &mut filing => break match ended {
                 Ok(Ok(())) => Ok(()),

@@ -262,7 +262,16 @@ impl Intake {
                 }
             }
         };
-        Ok(seen(arrived, message, admitted, verdict, now))
+        let mut seen = seen(arrived, message, admitted, verdict, now);
+        if seen.facts.class == Class::Bounce {
+            // A bounce belongs to the mail it is about; few reports name it in References.
+            for id in message::returned(&arrived.raw) {
+                if !seen.facts.refs.contains(&id) {
+                    seen.facts.refs.push(id);
+                }
+            }
+        }
+        Ok(seen)
     }
 
     fn quarantine(

@@ -10,7 +10,7 @@ use crate::ledger;
 pub(super) async fn run(path: &Path) -> Result<(), Trouble> {
     let config = load(path)?;
     let ledger = config.ledger.path.display().to_string();
-    match daemon::run(path.to_owned(), config).await {
+    match daemon::run(path.to_owned(), config, std::future::pending()).await {
         Ok(()) => Ok(()),
         // A ledger of another CRM is a mistake in the configuration (product: One ledger, one CRM).
         Err(Error::Ledger(ledger::Error::OtherCrm { ledger: owner, configured, .. })) => {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub mod address;
 pub mod body;
+mod bounce;
 mod charset;
 pub mod class;
 mod date;
@@ -100,6 +101,12 @@ pub fn parse(raw: &[u8]) -> Result<Message, Unreadable> {
 /// [`Unreadable`] if a decoder panicked.
 pub fn body(raw: &[u8]) -> Result<Body, Unreadable> {
     guarded(|| body::read(raw))
+}
+
+/// Message-IDs of the mails that a bounce brings back; empty for one that names none, or that
+/// ends a decoder.
+pub fn returned(raw: &[u8]) -> Vec<String> {
+    guarded(|| bounce::returned(raw)).unwrap_or_default()
 }
 
 /// mail-parser has panicked on crafted mail before (its issues 120, 145, 155): one bad message

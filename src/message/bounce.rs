@@ -1,0 +1,85 @@
+//! Which mail a bounce is about. Pure.
+
+use std::borrow::Cow;
+
+use super::header::{Headers, with_line_feeds};
+use super::identity::ids;
+use super::mime::{self, Entity, Part};
+
+/// Types under which the returned mail, or its header, comes back (RFC 3462, RFC 6522, RFC 6533).
+const RETURNED: [&str; 5] = [
+    "message/rfc822",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global",
+    "message/global-headers",
+];
+
+/// Message-IDs of the mails that came back, in the form of [`super::Message::message_id`].
+///
+/// Mail servers that write no delivery report (qmail, Exim in its default, gateways) copy the
+/// mail into their text: there the header line is looked for.
+pub fn returned(raw: &[u8]) -> Vec<String> {
+    let raw = with_line_feeds(raw);
+    let headers = Headers::of_message(&raw);
+    let rest = headers.body();
+    let root = mime::walk(Entity::new(headers, false, None), rest, None);
+    let mut found = Vec::new();
+    collect(&root, &mut found);
+    found.dedup();
+    found
+}
+
+/// Recursion is as deep as [`mime::walk`] allows.
+fn collect(part: &Part<'_>, found: &mut Vec<String>) {
+    match part {
+        Part::Multi { parts, .. } => parts.iter().for_each(|part| collect(part, found)),
+        Part::Leaf { entity, raw } => {
+            let decoded = entity.decode(raw);
+            if RETURNED.contains(&entity.content_type.value.as_str()) {
+                found.extend(ids(&Headers::of_message(&decoded), "Message-ID"));
+            } else if entity.content_type.value == "text/plain" {
+                found.extend(in_text(&decoded));
+            }
+        }
+    }
+}
+
+/// The header line in a copy of the mail, indented or not.
+fn in_text(text: &[u8]) -> Vec<String> {
+    let lines = text.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii_start);
+    lines
+        .filter(|line| line.get(..11).is_some_and(|name| name.eq_ignore_ascii_case(b"message-id:")))
+        .flat_map(|line| {
+            let line: Cow<'_, [u8]> = Cow::Owned([line, b"\n\n"].concat());
+            ids(&Headers::of_message(&line), "Message-ID")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returned_mail_is_named_in_every_form() {
+        let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\
+            --b\nContent-Type: text/plain\n\nSorry.\n--b\nContent-Type: message/delivery-status\n\n\
+            Final-Recipient: rfc822; a@b.example\n\n--b\nContent-Type: TYPE\n\n\
+            From: we@example.com\nMessage-ID: <sent-1@example.com>\n\nHello\n--b--\n";
+        let copied = "Subject: failure notice\n\nHi. This is the qmail-send program.\n\n\
+            --- Below this line is a copy of the message.\n\n\
+            Return-Path: <we@example.com>\nMessage-Id: <sent-2@example.com>\n\nHello\n";
+        #[rustfmt::skip]
+        let cases: &[(&str, String, &[&str])] = &[
+            ("whole mail",          report.replace("TYPE", "message/rfc822"),      &["sent-1@example.com"]),
+            ("header only",         report.replace("TYPE", "text/rfc822-headers"), &["sent-1@example.com"]),
+            ("copied into text",    copied.to_owned(),                             &["sent-2@example.com"]),
+            ("CRLF",                copied.replace('\n', "\r\n"),                  &["sent-2@example.com"]),
+            ("nothing came back",   "Subject: x\n\nYour mail failed.\n".to_owned(), &[]),
+        ];
+        for (name, raw, expected) in cases {
+            assert_eq!(returned(raw.as_bytes()), *expected, "{name}");
+        }
+    }
+}
