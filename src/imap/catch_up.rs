@@ -28,8 +28,18 @@ const GROUP: u64 = 2 * 1024 * 1024;
 const BODIES_KIB: u32 = 24 * 1024;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
 const DATES: usize = 500;
-/// Failures of one message, alone, after which it is taken for unreadable.
-const PATIENCE: u32 = 3;
+/// What an answer that cannot be read, or a refusal, weighs against a message; a lost connection
+/// weighs 1, for mostly the network is to blame.
+const UNREADABLE: u32 = 4;
+/// From here on only the raw bytes of a message are asked for, alone: INTERNALDATE, size or the
+/// header's own section may be what cannot be read.
+const RAW_ONLY: u32 = 2 * UNREADABLE;
+/// Beyond it a message is taken for unreadable: an answer that could not be read in company, one
+/// alone and one for the raw bytes, or a row of lost connections.
+const PATIENCE: u32 = 3 * UNREADABLE - 1;
+
+/// Stands in [`Trouble`] for the dates of all messages of a folder; no message has this UID.
+const WHOLE_FOLDER: u32 = 0;
 
 /// Held in common by all mailboxes of a process.
 pub(super) struct Bounds {
@@ -70,10 +80,11 @@ impl Trouble {
     pub(super) fn note(&mut self, error: &Error) {
         let Some((folder, first, last)) = self.reading.take() else { return };
         let weight = match error {
-            Error::Unparsable { .. } | Error::No { .. } => 2,
+            Error::Unparsable { .. } | Error::No { .. } => UNREADABLE,
             Error::Lost { .. } | Error::Timeout { .. } => 1,
             Error::Busy { .. }
             | Error::Credentials { .. }
+            | Error::Held { .. }
             | Error::Secret(_)
             | Error::Blocked(_)
             | Error::Ledger(_) => return,
@@ -137,7 +148,7 @@ impl CatchUp<'_> {
             match step {
                 Step::Wait => break,
                 Step::FirstContact { window_start } => {
-                    let history = self.begin(&mut row, opened, window_start, None).await?;
+                    let history = self.begin(&name, &mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
                     events::folder_first_read(&self.intake.name, name, history, self.history_days);
                 }
@@ -146,10 +157,10 @@ impl CatchUp<'_> {
                     if row.uid_validity == opened.uid_validity {
                         ledger.forget_places(row.id, row.uid_validity).await?;
                     }
-                    self.begin(&mut row, opened, window_start, None).await?;
+                    self.begin(&name, &mut row, opened, window_start, None).await?;
                 }
                 Step::Widen { window_start, floor } => {
-                    self.begin(&mut row, opened, window_start, Some(floor)).await?;
+                    self.begin(&name, &mut row, opened, window_start, Some(floor)).await?;
                 }
                 Step::FetchFrom { from } => {
                     read += self.stretch(folder, &row, opened, from).await?;
@@ -172,6 +183,7 @@ impl CatchUp<'_> {
     /// window were found.
     async fn begin(
         &mut self,
+        name: &str,
         row: &mut FolderRow,
         opened: Opened,
         window_start: i64,
@@ -188,14 +200,22 @@ impl CatchUp<'_> {
         // SEARCH counts by days, the window by seconds.
         let mut first = None;
         let mut before = 0;
-        'dates: for some in recent.chunks(DATES) {
-            for (uid, date) in self.link.dates(some).await? {
-                if date.is_none_or(|date| date >= window_start) {
-                    first = Some(uid);
-                    break 'dates;
+        // A date that cannot be read must not keep the folder from being read: then the day will
+        // do, and what lies before the window gets a row that says so.
+        if self.trouble.of(name, WHOLE_FOLDER) > 0 {
+            first = recent.first().copied();
+        } else {
+            self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
+            'dates: for some in recent.chunks(DATES) {
+                for (uid, date) in self.link.dates(some).await? {
+                    if date.is_none_or(|date| date >= window_start) {
+                        first = Some(uid);
+                        break 'dates;
+                    }
+                    before += 1;
                 }
-                before += 1;
             }
+            self.trouble.reading = None;
         }
         // Without UIDNEXT the last message is where the folder ends for now.
         let last = if top == u32::MAX { recent.last().copied().unwrap_or(0) } else { top };
@@ -206,7 +226,8 @@ impl CatchUp<'_> {
         row.cursor = floor;
         row.floor = floor;
         row.history_days = row.history_days.max(self.history_days);
-        self.intake.ledger.begin_folder(row.clone()).await?;
+        self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
+        self.trouble.read(name, WHOLE_FOLDER);
         Ok(recent.len().saturating_sub(before))
     }
 
@@ -336,9 +357,7 @@ impl CatchUp<'_> {
             self.trouble.reading = None;
             return Ok(());
         }
-        let headers = if alone && failures > 2 {
-            // INTERNALDATE, size or the header's own section may be what cannot be read: the
-            // raw bytes alone are asked for.
+        let headers = if alone && failures >= RAW_ONLY {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));

@@ -133,10 +133,7 @@ impl ImapServer {
         self.world().capabilities = words.to_owned();
     }
 
-    pub fn trap(
-        &self,
-        trap: impl FnMut(&Asked<'_>, Vec<Vec<u8>>) -> Play + Send + 'static,
-    ) {
+    pub fn trap(&self, trap: impl FnMut(&Asked<'_>, Vec<Vec<u8>>) -> Play + Send + 'static) {
         self.world().trap = Box::new(trap);
     }
 
@@ -286,7 +283,8 @@ impl Session<'_> {
                     return Ok(());
                 }
                 let mut news: Vec<u8> = world.push.drain(..).flatten().collect();
-                let exists = world.folders.get(&self.selected).map_or(0, |folder| folder.messages.len());
+                let exists =
+                    world.folders.get(&self.selected).map_or(0, |folder| folder.messages.len());
                 if exists != self.told {
                     self.told = exists;
                     news.extend(format!("* {exists} EXISTS\r\n").into_bytes());
@@ -296,7 +294,8 @@ impl Session<'_> {
             self.to.write_all(&news)?;
             match self.from.read_until(b'\n', &mut line) {
                 Ok(_) => break,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -332,9 +331,7 @@ impl Session<'_> {
                 let name = named();
                 if let Some(folder) = world.folders.get(name) {
                     let (count, next) = (folder.messages.len(), folder.last + 1);
-                    say(format!(
-                        "* STATUS {name} (MESSAGES {count} UIDNEXT {next} UIDVALIDITY 7)"
-                    ));
+                    say(format!("* STATUS {name} (MESSAGES {count} UIDNEXT {next} UIDVALIDITY 7)"));
                 }
             }
             "IDLE" => {
@@ -403,7 +400,8 @@ fn fetched(number: usize, uid: u32, date: &str, raw: &[u8], command: &str) -> Ve
         line.extend(octets);
     };
     if command.contains("BODY.PEEK[HEADER]") {
-        let end = raw.windows(4).position(|four| four == b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
+        let end =
+            raw.windows(4).position(|four| four == b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
         section("BODY[HEADER]", &raw[..end]);
     } else if let Some((_, part)) = command.split_once("BODY.PEEK[]<") {
         let (start, rest) = part.split_once('.').unwrap();
