@@ -101,7 +101,7 @@ lint: deps tools ## check form, lints, licences, advisories and unused dependenc
 	run cargo clippy --locked --all-targets -- -D warnings
 	run cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	if cargo deny --locked fetch db >/dev/null 2>&1; then
-	    run cargo deny --locked check --disable-fetch advisories
+	    run cargo deny --locked --offline check advisories
 	else
 	    echo 'advisories: not checked, their database cannot be reached from here'
 	fi
@@ -129,4 +129,6 @@ package: deps ## build the Debian package
 	    echo 'make: cargo-deb is missing; cargo install --locked cargo-deb' >&2
 	    exit 1
 	fi
-	cargo deb --locked
+	cargo build --locked --release
+	target/release/mailcrm man target/man
+	cargo deb --locked --no-build

@@ -100,7 +100,7 @@ CREATE INDEX spool_by_segment ON spool (segment);
 CREATE TABLE entry (
     id              INTEGER PRIMARY KEY,
     message         INTEGER NOT NULL REFERENCES message (id),
-    action          TEXT NOT NULL,     -- 'file' or 'complete'
+    action          TEXT NOT NULL,     -- file, complete or link
     mailbox         INTEGER NOT NULL REFERENCES mailbox (id),
     folder          INTEGER NOT NULL REFERENCES folder (id),
     lane            TEXT NOT NULL,     -- first external address: entries of one lane go in order

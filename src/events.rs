@@ -145,7 +145,7 @@ pub fn crm_blocked(reason: &str, delay: Duration) {
 }
 
 pub fn crm_deferred(reason: &str, delay: Duration) {
-    tracing::warn!(reason, delay_secs = delay.as_secs(), "crm does not answer");
+    tracing::warn!(reason, delay_secs = delay.as_secs(), "crm deferred");
 }
 
 pub fn crm_open() {

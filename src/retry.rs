@@ -28,7 +28,7 @@ impl Pauses {
     }
 
     /// The next pause.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let longest = self.0.max_interval;
         self.0.next_backoff().unwrap_or(longest)
     }
@@ -107,11 +107,11 @@ mod tests {
     fn pauses_grow_to_the_longest_and_stay_there() {
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(300));
         let mut pauses = Pauses::new(first, longest);
-        assert!(pauses.next() <= first.mul_f64(1.3));
+        assert!(pauses.pause() <= first.mul_f64(1.3));
         for _ in 0..20 {
-            pauses.next();
+            pauses.pause();
         }
-        let late = pauses.next();
+        let late = pauses.pause();
         assert!(late >= longest.mul_f64(0.69) && late <= longest.mul_f64(1.31), "{late:?}");
     }
 }

@@ -79,6 +79,27 @@ fn idle_hears_of_a_delivery_at_once() {
 }
 
 #[test]
+fn notify_hears_of_a_delivery_into_another_folder() {
+    let dir = TempDir::new().unwrap();
+    let server = dovecot(dir.path(), &["sales"]);
+    let mut client = ImapClient::login(server.imaps_port(), &server.ca_file(), "sales");
+    client.ok("SELECT INBOX");
+    client.ok(
+        "NOTIFY SET (selected (MessageNew MessageExpunge)) (personal (MessageNew MessageExpunge))",
+    );
+    client.send("IDLE").unwrap();
+    client.until("+").unwrap();
+    for number in 1..=2 {
+        let start = Instant::now();
+        server.deliver("sales", "Sent", MAIL).unwrap();
+        client.until(&format!("* STATUS Sent (MESSAGES {number}")).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+    server.deliver("sales", "INBOX", MAIL).unwrap();
+    client.until("* 1 EXISTS").unwrap();
+}
+
+#[test]
 fn a_former_folder_has_its_mail_again_and_the_ports_survive_a_restart() {
     let dir = TempDir::new().unwrap();
     let mut server = dovecot(dir.path(), &["sales"]);

@@ -28,11 +28,9 @@ fn one_mail_becomes_one_lead_with_one_activity() {
     wait_for("history to be filed", LIMIT, || crm.activities().len() == 1);
     dovecot.deliver("sales", "INBOX", &mail("Bo <bo@client.example>", "2", "Live")).unwrap();
     wait_for("live mail to be filed", LIMIT, || crm.activities().len() == 2);
-    dovecot.deliver("sales", "Sent", &mail("sales@example.com", "3", "Sent")).unwrap();
     let leads = crm.cards(1);
     assert_eq!(leads.len(), 2, "{leads:?}");
     let counts = crm.call("sandbox.counts", &json!({}));
     assert_eq!(counts["sent_mail"], 0);
-    println!("{}", daemon.log());
-    println!("{counts}");
+    assert!(daemon.log().contains("message saved"), "{}", daemon.log());
 }

@@ -44,8 +44,7 @@ async fn in_folder(folder: &Path, once: bool) -> Result<(), Trouble> {
     println!("mail     starting a private Dovecot with {} mailboxes", MAILBOXES.len());
     let dovecot = Dovecot::start(&folder.join("mail"), Options::for_users(&users)).await?;
     let (sandbox, listener, url) = open_sandbox(folder).await?;
-    let page = url.trim_end_matches(sandbox::WEBHOOK_PATH.trim_start_matches('/'));
-    let page = page.trim_end_matches(sandbox::WEBHOOK_PATH).to_owned() + "/";
+    let page = format!("http://{}/", listener.local_addr()?);
     let config_file = write_config(folder, &dovecot, &url)?;
     let config = load(&config_file)?;
     println!("mail     IMAP on 127.0.0.1:{} (TLS), password {PASSWORD}", dovecot.imaps_port());
@@ -103,10 +102,9 @@ async fn open_sandbox(folder: &Path) -> Result<(Sandbox, TcpListener, String), T
 /// A configuration as an administrator would write it.
 fn write_config(folder: &Path, dovecot: &Dovecot, url: &str) -> Result<PathBuf, Trouble> {
     use std::fmt::Write;
-    let mut text = format!(
-        "[crm]\nkind = \"bitrix24\"\nurl_file = \"crm.url\"\nrequests_per_second = 1000.0\n\
-         burst = 1000\n\n[ledger]\npath = \"ledger.sqlite\"\n"
-    );
+    let mut text = "[crm]\nkind = \"bitrix24\"\nurl_file = \"crm.url\"\n\
+         requests_per_second = 1000.0\nburst = 1000\n\n[ledger]\npath = \"ledger.sqlite\"\n"
+        .to_owned();
     write_private(&folder.join("crm.url"), url)?;
     write_private(&folder.join("password"), PASSWORD)?;
     for mailbox in &MAILBOXES {

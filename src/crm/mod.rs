@@ -120,6 +120,15 @@ pub struct Found {
     pub converted: bool,
 }
 
+/// Where an activity hangs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityCards {
+    /// The owner first.
+    pub cards: Vec<CardRef>,
+    pub responsible: Option<u64>,
+    pub completed: bool,
+}
+
 /// Whose turn it is after a call that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -200,6 +209,13 @@ pub trait Crm: Send + Sync {
 
     /// Completes an activity; may be repeated.
     fn complete_activity(&self, activity: u64) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// The cards of an activity that the CRM made itself, its owner first, and who is responsible;
+    /// `None` if there is none that may be read.
+    fn activity_cards(
+        &self,
+        activity: u64,
+    ) -> impl Future<Output = Result<Option<ActivityCards>, Failure>> + Send;
 
     /// Binds an activity to a further card; may be repeated.
     fn bind_activity(

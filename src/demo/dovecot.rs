@@ -4,17 +4,17 @@
 //! it ends with [`Dovecot::stop`], with the drop of its handle, and with the death of this process
 //! by whatever cause (see `guard.sh`).
 
-use std::fs::{OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::files::Files;
 use super::guard::{Guard, find_program};
 use super::maildir;
 use super::owner::Owner;
@@ -81,20 +81,13 @@ pub enum Error {
 
 /// A running private Dovecot.
 pub struct Dovecot {
-    owner: Owner,
+    // Dropped before the files that it works on.
+    running: Option<Guard>,
+    files: Files,
     program: PathBuf,
-    /// The caller's folder.
-    dir: PathBuf,
-    /// Where the files are while Dovecot runs: `dir`, or in `short` if Dovecot cannot come to `dir`.
-    files: PathBuf,
-    /// A folder with a short path for the sockets, which may have 107 bytes (unix(7)).
-    short: PathBuf,
     imap_port: u16,
     imaps_port: u16,
     options: Options,
-    running: Option<Guard>,
-    /// Mail is to be moved back to `dir`, and `short` to be removed.
-    untidy: bool,
 }
 
 /// Why a start did not come to a greeting.
@@ -111,33 +104,11 @@ impl Dovecot {
     pub async fn start(dir: &Path, options: Options) -> Result<Dovecot, Error> {
         let program = find_program().ok_or(Error::NotInstalled)?;
         let owner = Owner::find().map_err(|reason| Error::Owner { reason })?;
-        let file = |doing| move |source| Error::File { doing, source };
-        std::fs::create_dir_all(dir).map_err(file("make its folder"))?;
-        let dir = dir.canonicalize().map_err(file("its folder"))?;
-        let mut entries = std::fs::read_dir(&dir).map_err(file("read its folder"))?;
-        if entries.next().is_some() && !dir.join(dovecot_conf::NAME).exists() {
-            return Err(Error::NotOurs { path: dir.display().to_string() });
-        }
         let users =
             dovecot_conf::passwd_file(&options.users).map_err(|user| Error::UserName { user })?;
-
-        let short = make_short_folder(&owner).map_err(file("make a folder in /tmp"))?;
-        let near = owner.can_reach(&dir).map_err(file("its folder"))?;
-        let files = if near { dir.clone() } else { short.join("files") };
-        // From here on the drop of this value clears away.
-        let mut dovecot = Dovecot {
-            owner,
-            program,
-            dir,
-            files,
-            short,
-            imap_port: 0,
-            imaps_port: 0,
-            options,
-            running: None,
-            untidy: true,
-        };
-        dovecot.lay_out(&users)?;
+        let files = Files::lay_out(dir, owner, &users)?;
+        let mut dovecot =
+            Dovecot { running: None, files, program, imap_port: 0, imaps_port: 0, options };
         dovecot.start_on_free_ports().await?;
         Ok(dovecot)
     }
@@ -154,17 +125,18 @@ impl Dovecot {
 
     /// The authority, in PEM, by which the server's certificate for `localhost` is verified.
     pub fn ca_file(&self) -> PathBuf {
-        self.files.join("ca.pem")
+        self.files.path("ca.pem")
     }
 
     /// Dovecot's log.
     pub fn log_file(&self) -> PathBuf {
-        self.files.join(dovecot_conf::LOG)
+        self.files.path(dovecot_conf::LOG)
     }
 
     /// Delivers a message that arrives now; the folder is made if it is not there.
     ///
-    /// Clients in IDLE are told within half a second, which is Dovecot's own delay.
+    /// Clients that are in IDLE on the folder, or have asked for its NOTIFY, are told within half a
+    /// second, which is Dovecot's own delay.
     pub fn deliver(&self, user: &str, folder: &str, raw: &[u8]) -> Result<(), Error> {
         self.deliver_at(user, folder, raw, SystemTime::now())
     }
@@ -177,9 +149,27 @@ impl Dovecot {
         raw: &[u8],
         received: SystemTime,
     ) -> Result<(), Error> {
-        let home = self.home(user)?;
-        maildir::deliver(&home.join("Maildir"), folder, raw, received, &self.owner)
-            .map_err(|source| Error::File { doing: "deliver a message", source })
+        self.deliver_all(user, folder, [(raw, received)])
+    }
+
+    /// Delivers many messages, each with its INTERNALDATE; thousands a second.
+    pub fn deliver_all<'m>(
+        &self,
+        user: &str,
+        folder: &str,
+        messages: impl IntoIterator<Item = (&'m [u8], SystemTime)>,
+    ) -> Result<(), Error> {
+        let maildir = self.home(user)?.join("Maildir");
+        for (raw, received) in messages {
+            maildir::deliver(&maildir, folder, raw, received, &self.files.owner)
+                .map_err(|source| Error::File { doing: "deliver a message", source })?;
+        }
+        // IDLE watches the Maildir of its folder. NOTIFY of other folders watches Dovecot's list
+        // index, which somebody who opens the folder brings up to date.
+        if !folder.eq_ignore_ascii_case("INBOX") && self.running.is_some() {
+            self.doveadm(&["mailbox", "status", "-u", user, "messages", folder])?;
+        }
+        Ok(())
     }
 
     /// Runs doveadm on this server and returns what it printed.
@@ -188,12 +178,13 @@ impl Dovecot {
     pub fn doveadm(&self, args: &[&str]) -> Result<String, Error> {
         let command = || args.first().copied().unwrap_or_default().to_owned();
         let output = self
+            .files
             .owner
             .command("doveadm")
             .arg("-c")
-            .arg(self.files.join(dovecot_conf::NAME))
+            .arg(self.files.path(dovecot_conf::NAME))
             .args(args)
-            .current_dir(&self.files)
+            .current_dir(self.files.all())
             .stdin(Stdio::null())
             .output()
             .map_err(|source| Error::File { doing: "run doveadm", source })?;
@@ -237,9 +228,9 @@ impl Dovecot {
         // Dovecot looks at the file once in a second of the clock, and knows a changed one by its
         // size and its second of change (passwd_file_sync in db-passwd-file.c).
         let file = |source| Error::File { doing: "write its users", source };
-        let path = self.files.join(dovecot_conf::USERS);
+        let path = self.files.path(dovecot_conf::USERS);
         let before = path.metadata().and_then(|meta| meta.modified()).map_err(file)?;
-        self.write_file(dovecot_conf::USERS, &text)?;
+        self.files.write(dovecot_conf::USERS, &text)?;
         let written = OpenOptions::new().append(true).open(&path).map_err(file)?;
         let other_second = SystemTime::now().max(before + Duration::from_secs(1));
         written.set_modified(other_second).map_err(file)?;
@@ -286,39 +277,7 @@ impl Dovecot {
     /// Stops every process of the server, waits for them and removes what is not in its folder.
     pub async fn stop(mut self) -> Result<(), Error> {
         self.halt().await?;
-        self.tidy()
-    }
-
-    /// Writes all files that Dovecot needs to start, except dovecot.conf.
-    fn lay_out(&self, users: &str) -> Result<(), Error> {
-        let file = |doing| move |source| Error::File { doing, source };
-        if self.files != self.dir {
-            self.owner.make_folder(&self.files).map_err(file("make its folder"))?;
-            move_all(&self.dir, &self.files)?;
-        }
-        certificate::make(&self.files).map_err(|source| Error::Certificate { source })?;
-        self.write_file(dovecot_conf::USERS, users)?;
-        self.write_file(dovecot_conf::LOG, "")?;
-        for folder in [self.files.join("mail"), self.short.join("run")] {
-            self.owner.make_folder(&folder).map_err(file("make its folders"))?;
-        }
-        // Dovecot itself would make its base_dir readable for all, with a warning.
-        let readable = Permissions::from_mode(0o755);
-        std::fs::set_permissions(self.short.join("run"), readable)
-            .map_err(file("make its folders"))?;
-        self.owner.own_all(&self.files).map_err(file("own its folder"))
-    }
-
-    fn write_file(&self, name: &str, text: &str) -> Result<(), Error> {
-        let file = |source| Error::File { doing: "write its files", source };
-        let path = self.files.join(name);
-        let draft = self.files.join(format!("{name}.new"));
-        let mut open = OpenOptions::new();
-        let mut out =
-            open.write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(file)?;
-        out.write_all(text.as_bytes()).map_err(file)?;
-        self.owner.own_file(&out).map_err(file)?;
-        std::fs::rename(&draft, &path).map_err(file)
+        self.files.tidy()
     }
 
     async fn start_on_free_ports(&mut self) -> Result<(), Error> {
@@ -340,21 +299,22 @@ impl Dovecot {
         // The greeting names this very start: another server may have got the port.
         let greeting = format!("mailcrm demo {:016x}", random());
         let conf = dovecot_conf::text(&dovecot_conf::Facts {
-            files: &self.files,
-            run: &self.short.join("run"),
-            owner: &self.owner,
+            files: self.files.all(),
+            run: &self.files.run(),
+            owner: &self.files.owner,
             imap_port: self.imap_port,
             imaps_port: self.imaps_port,
             greeting: &greeting,
             extra: &self.options.extra,
         });
-        self.write_file(dovecot_conf::NAME, &conf).map_err(NotUp::Failed)?;
+        self.files.write(dovecot_conf::NAME, &conf).map_err(NotUp::Failed)?;
         let log =
             OpenOptions::new().append(true).open(self.log_file()).map_err(file("open its log"))?;
         let logged = log.metadata().map_err(file("open its log"))?.len();
-        let conf = self.files.join(dovecot_conf::NAME);
-        let mut guard = Guard::start(&self.owner, &self.program, &conf, &self.short, log)
-            .map_err(file("run sh"))?;
+        let conf = self.files.path(dovecot_conf::NAME);
+        let mut guard =
+            Guard::start(&self.files.owner, &self.program, &conf, self.files.short(), log)
+                .map_err(file("run sh"))?;
         match self.wait_for_greeting(&greeting, logged).await {
             Ok(master) => {
                 guard.watches(master);
@@ -373,7 +333,7 @@ impl Dovecot {
         let start = Instant::now();
         loop {
             if greets(self.imap_port, greeting).await {
-                let pid = std::fs::read_to_string(self.short.join("run").join("master.pid"));
+                let pid = std::fs::read_to_string(self.files.run().join("master.pid"));
                 if let Some(pid) = pid.ok().and_then(|pid| pid.trim().parse().ok()) {
                     return Ok(pid);
                 }
@@ -407,11 +367,7 @@ impl Dovecot {
         if !self.options.users.iter().any(|(known, _)| known == user) {
             return Err(Error::UserName { user: user.to_owned() });
         }
-        let home = self.files.join("mail").join(user);
-        self.owner
-            .make_folder(&home)
-            .map_err(|source| Error::File { doing: "make a user's folder", source })?;
-        Ok(home)
+        self.files.home(user)
     }
 
     fn kick(&self, user: &str) -> Result<(), Error> {
@@ -422,17 +378,6 @@ impl Dovecot {
             Err(error) => Err(error),
         }
     }
-
-    fn tidy(&mut self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.untidy) {
-            return Ok(());
-        }
-        if self.files != self.dir {
-            move_all(&self.files, &self.dir)?;
-        }
-        std::fs::remove_dir_all(&self.short)
-            .map_err(|source| Error::File { doing: "remove its folder in /tmp", source })
-    }
 }
 
 impl Drop for Dovecot {
@@ -440,8 +385,6 @@ impl Drop for Dovecot {
         if let Some(guard) = self.running.take() {
             guard.stop_blocking();
         }
-        // Nobody is left to be told of an error.
-        let _ = self.tidy();
     }
 }
 
@@ -458,47 +401,6 @@ async fn greets(port: u16, greeting: &str) -> bool {
         Ok::<_, io::Error>(String::from_utf8_lossy(&heard).contains(greeting))
     };
     matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(true)))
-}
-
-fn make_short_folder(owner: &Owner) -> io::Result<PathBuf> {
-    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-    for _ in 0..20 {
-        let path = PathBuf::from(format!("/tmp/mcrm-{:08x}", random() >> 32));
-        // Not with make_folder, which would take a folder that somebody else has put there.
-        match std::fs::create_dir(&path) {
-            Ok(()) => {
-                std::fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-                owner.own(&path)?;
-                return Ok(path);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Moves everything in one folder into another, also onto another file system.
-fn move_all(from: &Path, to: &Path) -> Result<(), Error> {
-    let file = |doing| move |source| Error::File { doing, source };
-    let entries: Vec<PathBuf> = std::fs::read_dir(from)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
-        .map_err(file("read its folder"))?;
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let moved = Command::new("mv")
-        .arg("-f")
-        .arg("--")
-        .args(&entries)
-        .arg(to)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(file("run mv"))?;
-    if moved.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&moved.stderr).trim().to_owned();
-    Err(Error::File { doing: "move its files", source: io::Error::other(text) })
 }
 
 fn gone_is_fine(removed: io::Result<()>) -> io::Result<()> {

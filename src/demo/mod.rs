@@ -3,6 +3,7 @@
 mod certificate;
 pub mod dovecot;
 mod dovecot_conf;
+mod files;
 mod guard;
 mod maildir;
 mod owner;

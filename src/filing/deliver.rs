@@ -8,15 +8,15 @@ use tokio::sync::Mutex;
 
 use super::case::{Case, Mail, not_filed};
 use super::content::{self, Closing, kinds, origin};
-use super::{Directory, Filing, Knowledge, PARENT_WAIT, SETTLED, Step, files};
+use super::{Directory, Filing, Knowledge, PARENT_WAIT, SETTLED, Step};
 use crate::card::{CardKind, CardRef};
 use crate::crm::{
     ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Fate, Found, Made, OriginId,
 };
-use crate::ledger::{self, Attempt, Outcome, Plan, Saved};
+use crate::ledger::{self, Attempt, EntryAction, Outcome, Plan, Saved};
 use crate::message;
 use crate::rules::place::{Placed, Placement, next_responsible};
-use crate::rules::{Direction, Evidence, State};
+use crate::rules::{Direction, Evidence};
 use crate::{events, unix_now};
 
 /// Octets of a raw mail from which on one is unpacked at a time.
@@ -54,10 +54,10 @@ impl<C: Crm> Filing<C> {
         knowledge: &Mutex<Knowledge>,
         mut case: Case,
     ) -> Result<Step, ledger::Error> {
-        let done = if files(&case.entry) {
-            self.file(directory, knowledge, &mut case).await
-        } else {
-            self.complete(&case).await
+        let done = match case.entry.action {
+            EntryAction::File => self.file(directory, knowledge, &mut case).await,
+            EntryAction::Complete => self.complete(&case).await,
+            EntryAction::Link => self.link(&case).await,
         };
         match done {
             Ok(()) => {
@@ -79,13 +79,42 @@ impl<C: Crm> Filing<C> {
             self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), None).await?;
             return Ok(());
         };
-        self.crm
-            .complete_activity(activity)
-            .await
-            .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
-        let attempt = delivered(entry.id, METHOD, "completed");
-        events::delivered(entry.id, "complete", activity);
+        let attempt = match self.crm.complete_activity(activity).await {
+            Ok(()) => {
+                events::delivered(entry.id, "complete", activity);
+                delivered(entry.id, METHOD, "completed")
+            }
+            // Somebody removed the activity: there is nothing left to complete.
+            Err(failure) => match failure.fate {
+                Fate::Refused | Fate::CardGone => {
+                    let text = format!("nothing to complete: {}", failure.text);
+                    delivered(entry.id, METHOD, &text)
+                }
+                Fate::Deferred { .. } | Fate::Blocked => {
+                    return Err(Stop::Undone(Undone { kind: None, failure }));
+                }
+            },
+        };
         self.ledger.completed(entry.id, attempt, unix_now()).await?;
+        Ok(())
+    }
+
+    /// Fills in where the CRM filed a mail that it sent itself.
+    async fn link(&self, case: &Case) -> Result<(), Stop> {
+        const METHOD: &str = "crm.activity.list";
+        let entry = &case.entry;
+        let asked = match entry.activity_id {
+            Some(activity) => self
+                .crm
+                .activity_cards(activity)
+                .await
+                .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?,
+            None => None,
+        };
+        let (cards, responsible) =
+            asked.map(|asked| (asked.cards, asked.responsible)).unwrap_or_default();
+        let attempt = delivered(entry.id, METHOD, &format!("{} cards", cards.len()));
+        self.ledger.linked(entry.id, cards, responsible, attempt).await?;
         Ok(())
     }
 
@@ -162,10 +191,9 @@ impl<C: Crm> Filing<C> {
             return Ok(());
         }
         let parent = self.ledger.parent(case.entry.message, case.entry.refs.clone()).await?;
-        let waits = parent.as_ref().is_some_and(|parent| {
-            parent.state == State::Queued
-                && parent.owed_entry.is_some_and(|owed| owed < case.entry.id)
-        });
+        let waits = parent
+            .as_ref()
+            .is_some_and(|parent| parent.owed_entry.is_some_and(|owed| owed < case.entry.id));
         if waits {
             self.ledger.postpone(case.entry.id, unix_now() + PARENT_WAIT).await?;
             return Err(Stop::Step(Step::Wait));

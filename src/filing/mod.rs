@@ -32,7 +32,7 @@ const LANES: usize = 4;
 /// Between two looks at the list of employees and the CRM's mode.
 const DIRECTORY: Duration = Duration::from_secs(900);
 /// An entry's own trouble: first and longest wait.
-const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
+const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Suspicious answers after which an entry is refused, while others are delivered.
 const SUSPICIONS: u32 = 10;
 /// A call whose answer was lost may still be at work when the connection is long gone. Only
@@ -97,6 +97,8 @@ enum Step {
     Done,
     /// The lane waits: what stands behind must not overtake.
     Wait,
+    /// The lane waits after an answer that may be the entry's fault or the CRM's.
+    Doubt(Failure),
     /// Everything waits.
     Pause(Failure),
 }
@@ -138,11 +140,11 @@ impl<C: Crm> Filing<C> {
                 Round::Pause(failure) => {
                     let text = failure.to_string();
                     let (now_state, wait) = match failure.fate {
-                        Fate::Blocked => ("blocked", slow.next()),
+                        Fate::Blocked => ("blocked", slow.pause()),
                         Fate::Deferred { retry_after, .. } => {
-                            ("deferred", retry_after.unwrap_or_else(|| pauses.next()))
+                            ("deferred", retry_after.unwrap_or_else(|| pauses.pause()))
                         }
-                        Fate::Refused | Fate::CardGone => ("deferred", pauses.next()),
+                        Fate::Refused | Fate::CardGone => ("deferred", pauses.pause()),
                     };
                     if state != now_state {
                         if now_state == "blocked" {
@@ -277,8 +279,11 @@ impl<C: Crm> Filing<C> {
         let history = cases.iter().any(|case| !case.entry.live);
         let groups = lanes(cases);
         let paused: Mutex<Option<Failure>> = Mutex::new(None);
+        let doubt: Mutex<Option<Failure>> = Mutex::new(None);
+        let done = AtomicI64::new(0);
         let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
         let (knowledge, paused_by, failed_by) = (&knowledge, &paused, &failed);
+        let (doubted_by, done_by) = (&doubt, &done);
         futures_util::stream::iter(groups)
             .for_each_concurrent(LANES, |group| async move {
                 for case in group {
@@ -300,8 +305,14 @@ impl<C: Crm> Filing<C> {
                         }
                     }
                     match self.deliver(directory, knowledge, case).await {
-                        Ok(Step::Done) => {}
+                        Ok(Step::Done) => {
+                            done_by.fetch_add(1, Ordering::Relaxed);
+                        }
                         Ok(Step::Wait) => return,
+                        Ok(Step::Doubt(failure)) => {
+                            *doubted_by.lock().await = Some(failure);
+                            return;
+                        }
                         Ok(Step::Pause(failure)) => {
                             *paused_by.lock().await = Some(failure);
                             return;
@@ -317,7 +328,9 @@ impl<C: Crm> Filing<C> {
         if let Some(error) = failed.into_inner() {
             return Err(error);
         }
-        Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
+        // When nothing at all got through, it is the CRM: it is not asked fifty times a round.
+        let doubt = doubt.into_inner().filter(|_| done.into_inner() == 0);
+        Ok(paused.into_inner().or(doubt).map_or(Round::Worked, Round::Pause))
     }
 
     /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
@@ -328,21 +341,22 @@ impl<C: Crm> Filing<C> {
         mut cases: Vec<Case>,
         failure: Failure,
     ) -> Result<Round, ledger::Error> {
-        let whole = match failure.fate {
-            Fate::Blocked | Fate::Deferred { suspect: false, .. } => true,
-            Fate::Deferred { suspect: true, .. } | Fate::Refused | Fate::CardGone => false,
-        };
-        if !whole && cases.len() > 1 {
+        if may_be_the_entry(&failure) && cases.len() > 1 {
+            let mut ended = Round::Pause(failure);
             for case in cases {
                 if *stop.borrow() {
                     break;
                 }
                 match Box::pin(self.cases(directory, stop, vec![case])).await? {
-                    Round::Pause(failure) => return Ok(Round::Pause(failure)),
-                    Round::Idle | Round::Worked => {}
+                    // One mail's fault stops only itself; a CRM that is down stops all.
+                    Round::Pause(failure) if !may_be_the_entry(&failure) => {
+                        return Ok(Round::Pause(failure));
+                    }
+                    Round::Pause(_) | Round::Idle => {}
+                    Round::Worked => ended = Round::Worked,
                 }
             }
-            return Ok(Round::Worked);
+            return Ok(ended);
         }
         // The head carries the note, so that `explain` shows what the CRM said.
         if cases.is_empty() {
@@ -351,7 +365,7 @@ impl<C: Crm> Filing<C> {
         let case = cases.swap_remove(0);
         match self.failed(&case.entry, None, failure).await? {
             Step::Done | Step::Wait => Ok(Round::Worked),
-            Step::Pause(failure) => Ok(Round::Pause(failure)),
+            Step::Doubt(failure) | Step::Pause(failure) => Ok(Round::Pause(failure)),
         }
     }
 
@@ -444,7 +458,7 @@ impl<C: Crm> Filing<C> {
                 let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
                 let sent = sent.map(|kind| (kind, ambiguous));
                 self.ledger.defer(entry.id, next, suspect, sent, Some(attempt("deferred"))).await?;
-                if suspect { Ok(Step::Wait) } else { Ok(Step::Pause(failure)) }
+                if suspect { Ok(Step::Doubt(failure)) } else { Ok(Step::Pause(failure)) }
             }
         }
     }
@@ -457,6 +471,14 @@ impl<C: Crm> Filing<C> {
     ) -> Result<(), ledger::Error> {
         events::delivery_refused(entry.id, reason);
         self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt)).await
+    }
+}
+
+/// Whether an answer may be about one entry and not about the CRM as a whole.
+fn may_be_the_entry(failure: &Failure) -> bool {
+    match failure.fate {
+        Fate::Blocked | Fate::Deferred { suspect: false, .. } => false,
+        Fate::Deferred { suspect: true, .. } | Fate::Refused | Fate::CardGone => true,
     }
 }
 
@@ -509,6 +531,6 @@ fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
 fn files(entry: &Entry) -> bool {
     match entry.action {
         EntryAction::File => true,
-        EntryAction::Complete => false,
+        EntryAction::Complete | EntryAction::Link => false,
     }
 }

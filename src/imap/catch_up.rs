@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Error;
 use super::fetch::{Header, WHOLE};
 use super::link::{CHUNK, Link, Listed, Opened};
-use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
+use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
-use crate::ledger::{self, FolderRow, Seen};
+use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
@@ -28,16 +28,9 @@ const GROUP: u64 = 2 * 1024 * 1024;
 const BODIES_KIB: u32 = 24 * 1024;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
 const DATES: usize = 500;
-/// What an answer that cannot be read, or a refusal, weighs against a message; a lost connection
-/// weighs 1, for mostly the network is to blame.
-const UNREADABLE: u32 = 4;
-/// From here on only the raw bytes of a message are asked for, alone: INTERNALDATE, size or the
-/// header's own section may be what cannot be read.
-const RAW_ONLY: u32 = 2 * UNREADABLE;
-/// Beyond it a message is taken for unreadable: an answer that could not be read in company, one
-/// alone and one for the raw bytes, or a row of lost connections.
-const PATIENCE: u32 = 3 * UNREADABLE - 1;
-
+/// UIDs of a failed range that are suspected; the range holds at most [`BATCH`] messages, but may
+/// have gaps.
+const SUSPECTS: u32 = 100_000;
 /// Stands in [`Trouble`] for the dates of all messages of a folder; no message has this UID.
 const WHOLE_FOLDER: u32 = 0;
 
@@ -68,20 +61,38 @@ pub(super) struct Folder {
 /// mailbox's task, over reconnections.
 #[derive(Default)]
 pub(super) struct Trouble {
-    /// What was being read when the connection broke: folder, first and last UID.
+    /// What is being read: folder, first and last UID.
     reading: Option<(String, u32, u32)>,
-    /// Failures by folder and UID.
-    of_uid: HashMap<(String, u32), u32>,
+    /// What was being read when the connection was lost last.
+    lost_at: Option<(String, u32, u32)>,
+    of_uid: HashMap<(String, u32), Failures>,
+}
+
+/// How often reading a message failed.
+#[derive(Clone, Copy, Default)]
+struct Failures {
+    /// The answer could not be read, or was no.
+    bad: u32,
+    /// The connection was lost, and again at the same place.
+    lost: u32,
 }
 
 impl Trouble {
-    /// Takes note of a failure. Ordinary losses of the connection count only if the same
-    /// stretch fails again and again.
+    /// Takes note of a failure. A range is noted whole: each of its messages is suspected until
+    /// it was read alone. A connection is lost for many reasons, so only a second loss at the
+    /// same place counts.
     pub(super) fn note(&mut self, error: &Error) {
-        let Some((folder, first, last)) = self.reading.take() else { return };
-        let weight = match error {
-            Error::Unparsable { .. } | Error::No { .. } => UNREADABLE,
-            Error::Lost { .. } | Error::Timeout { .. } => 1,
+        let Some(reading) = self.reading.take() else { return };
+        let bad = match error {
+            Error::Unparsable { .. } | Error::No { .. } => true,
+            Error::Lost { .. } | Error::Timeout { .. } => {
+                let again = self.lost_at.as_ref() == Some(&reading);
+                self.lost_at = Some(reading.clone());
+                if !again {
+                    return;
+                }
+                false
+            }
             Error::Busy { .. }
             | Error::Credentials { .. }
             | Error::Held { .. }
@@ -89,20 +100,45 @@ impl Trouble {
             | Error::Blocked(_)
             | Error::Ledger(_) => return,
         };
-        // A range is noted whole: each of its messages is suspected until it was read alone.
-        for uid in first..=last.min(first.saturating_add(BATCH as u32 * 8)) {
-            *self.of_uid.entry((folder.clone(), uid)).or_default() += weight;
+        let (folder, first, last) = reading;
+        for uid in first..=last.min(first.saturating_add(SUSPECTS)) {
+            let failures = self.of_uid.entry((folder.clone(), uid)).or_default();
+            if bad {
+                failures.bad += 1;
+            } else {
+                failures.lost += 1;
+            }
         }
     }
 
-    fn of(&self, folder: &str, uid: u32) -> u32 {
-        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or(0)
+    fn of(&self, folder: &str, uid: u32) -> Failures {
+        if self.of_uid.is_empty() {
+            return Failures::default();
+        }
+        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or_default()
     }
 
     fn read(&mut self, folder: &str, uid: u32) {
         if !self.of_uid.is_empty() {
             self.of_uid.remove(&(folder.to_owned(), uid));
         }
+    }
+}
+
+impl Failures {
+    /// To be read alone.
+    fn any(self) -> bool {
+        self.bad > 0 || self.lost > 0
+    }
+
+    /// INTERNALDATE, size or the header's own section may be what cannot be read: the raw bytes
+    /// alone are asked for.
+    fn raw_only(self) -> bool {
+        self.bad > 1 || self.lost > 3
+    }
+
+    fn hopeless(self) -> bool {
+        self.bad > 2 || self.lost > 9
     }
 }
 
@@ -119,6 +155,10 @@ pub(super) struct CatchUp<'a> {
     pub max_message: u64,
     /// Messages of the stretch that left the server before they were read.
     pub gone: BTreeSet<u32>,
+    /// What the server lists of the folder that is being read.
+    pub stretch: Arc<Stretch>,
+    /// The folder's cursor as it was recorded last.
+    pub cursor: u32,
 }
 
 impl CatchUp<'_> {
@@ -202,7 +242,7 @@ impl CatchUp<'_> {
         let mut before = 0;
         // A date that cannot be read must not keep the folder from being read: then the day will
         // do, and what lies before the window gets a row that says so.
-        if self.trouble.of(name, WHOLE_FOLDER) > 0 {
+        if self.trouble.of(name, WHOLE_FOLDER).any() {
             first = recent.first().copied();
         } else {
             self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
@@ -273,18 +313,18 @@ impl CatchUp<'_> {
                 self.intake.ledger.folder_seen(row.id, next, uids.len() as u64).await?;
             }
             self.gone.clear();
-            self.messages(&reading, &uids).await?;
+            self.cursor = 0;
             if let Some(top) = top {
-                // The cursor goes by what the ledger holds, not by what was meant to be written.
-                let mut done =
-                    if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
-                done.extend(&self.gone);
-                let cursor = advance(low.saturating_sub(1), top, &listed, &done);
-                self.intake.record(&reading, Vec::new(), Some(cursor), unix_now()).await?;
-                if cursor < top {
+                self.stretch = Arc::new(Stretch { listed, top });
+                self.messages(&reading, &uids).await?;
+                if self.cursor < top {
+                    // What left the server meanwhile, or a stretch without a single message.
+                    self.commit(&reading, Vec::new()).await?;
+                }
+                if self.cursor < top {
                     return Err(Error::Unparsable {
                         doing: "read messages",
-                        what: format!("message {} was not recorded", cursor.saturating_add(1)),
+                        what: format!("message {} was not recorded", self.cursor.saturating_add(1)),
                     });
                 }
             }
@@ -311,14 +351,14 @@ impl CatchUp<'_> {
         let intake = self.intake;
         while let Some(&first) = rest.first() {
             self.room().await?;
-            let careful = self.trouble.of(&reading.name, first) > 0;
+            let careful = self.trouble.of(&reading.name, first).any();
             let batch = if careful {
                 rest.get(..1).unwrap_or_default()
             } else {
                 let clean = rest
                     .iter()
                     .take(BATCH)
-                    .take_while(|uid| self.trouble.of(&reading.name, **uid) == 0)
+                    .take_while(|uid| !self.trouble.of(&reading.name, **uid).any())
                     .count();
                 rest.get(..clean).unwrap_or_default()
             };
@@ -349,7 +389,7 @@ impl CatchUp<'_> {
         let alone = uids.len() == 1;
         let failures = self.trouble.of(&reading.name, first);
         let now = unix_now();
-        if alone && failures > PATIENCE {
+        if alone && failures.hopeless() {
             let why = "the server cannot hand it out, or what it hands out cannot be read";
             let seen = intake.unreadable(reading, first, why, now);
             self.settle(reading, judging).await?;
@@ -357,11 +397,11 @@ impl CatchUp<'_> {
             self.trouble.reading = None;
             return Ok(());
         }
-        let headers = if alone && failures >= RAW_ONLY {
+        let headers = if alone && failures.raw_only() {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             headers?
         };
         self.absent(uids, headers.iter().map(|header| header.uid)).await?;
@@ -394,7 +434,7 @@ impl CatchUp<'_> {
             let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             let bodies = bodies?;
             let gone = self.absent(&wanted, bodies.iter().map(|(uid, _)| *uid)).await?;
             let mut dates: HashMap<u32, Arrived> =
@@ -511,14 +551,17 @@ impl CatchUp<'_> {
         judging: &mut Option<Judging<'_>>,
     ) -> Result<(), Error> {
         let seen = judged(judging).await?;
-        self.commit(reading, seen).await
+        self.commit_some(reading, seen).await
     }
 
+    async fn commit_some(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
+        if seen.is_empty() { Ok(()) } else { self.commit(reading, seen).await }
+    }
+
+    /// Records what was judged, and moves the cursor with it.
     async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
-        if seen.is_empty() {
-            return Ok(());
-        }
-        self.intake.record(reading, seen, None, unix_now()).await?;
+        let now = unix_now();
+        self.cursor = self.intake.record(reading, seen, &self.stretch, &self.gone, now).await?;
         Ok(())
     }
 

@@ -315,7 +315,15 @@ fn refused(error: Error) -> Error {
     match error {
         Error::No { doing, text } if is_busy(&text) => Error::Busy { doing, text },
         Error::No { text, .. } => Error::Credentials { text: readable(&text) },
-        other => other,
+        other @ (Error::Lost { .. }
+        | Error::Timeout { .. }
+        | Error::Busy { .. }
+        | Error::Unparsable { .. }
+        | Error::Credentials { .. }
+        | Error::Held { .. }
+        | Error::Secret(_)
+        | Error::Blocked(_)
+        | Error::Ledger(_)) => other,
     }
 }
 

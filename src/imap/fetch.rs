@@ -1,5 +1,10 @@
 //! What is read of messages: which there are, their headers, their bodies. Always with PEEK.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "few of the codec's many answers matter here, and its enums may grow"
+)]
+
 use async_imap::imap_proto::{AttributeValue, MailboxDatum, MessageSection, Response, SectionPath};
 
 use super::Error;

@@ -47,21 +47,3 @@ pub enum Error {
     #[error(transparent)]
     Ledger(#[from] crate::ledger::Error),
 }
-
-impl Error {
-    /// Whether someone must act before another try makes sense.
-    pub fn is_blocked(&self) -> bool {
-        match self {
-            Error::Credentials { .. }
-            | Error::Held { .. }
-            | Error::Secret(_)
-            | Error::Blocked(_) => true,
-            Error::Lost { .. }
-            | Error::Timeout { .. }
-            | Error::Busy { .. }
-            | Error::No { .. }
-            | Error::Unparsable { .. }
-            | Error::Ledger(_) => false,
-        }
-    }
-}

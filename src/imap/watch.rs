@@ -31,6 +31,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// What a blocked mailbox waits that has no login limit of its own, such as a bad certificate.
 const BLOCKED: Duration = Duration::from_secs(600);
 
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// What all mailboxes of a process share.
 #[derive(Default)]
 pub struct Shared {
@@ -71,7 +73,8 @@ pub async fn watch(
         let ended = tokio::select! {
             ended = AssertUnwindSafe(session(&watched, &mut trouble, &mut told, stop.clone()))
                 .catch_unwind() => ended,
-            () = stopped(&mut stop) => Ok(Ok(())),
+            // Time to say goodbye; who is in the middle of a mailbox is cut off.
+            () = async { stopped(&mut stop).await; tokio::time::sleep(GOODBYE).await; } => Ok(Ok(())),
         };
         let error = match ended {
             Ok(Ok(())) => {
@@ -98,7 +101,7 @@ pub async fn watch(
                 }
                 ("waiting", FULL)
             }
-            Error::Ledger(error) if error.is_busy() => ("waiting", pauses.next()),
+            Error::Ledger(error) if error.is_busy() => ("waiting", pauses.pause()),
             Error::Ledger(_) => {
                 let Error::Ledger(error) = error else { return Ok(()) };
                 return Err(error);
@@ -106,8 +109,12 @@ pub async fn watch(
             Error::Credentials { .. } | Error::Held { .. } | Error::Secret(_) => {
                 ("blocked", SECRET)
             }
-            blocked if blocked.is_blocked() => ("blocked", BLOCKED),
-            _ => ("waiting", pauses.next()),
+            Error::Blocked(_) => ("blocked", BLOCKED),
+            Error::Lost { .. }
+            | Error::Timeout { .. }
+            | Error::Busy { .. }
+            | Error::No { .. }
+            | Error::Unparsable { .. } => ("waiting", pauses.pause()),
         };
         let text = crate::causes(&error);
         // Said when it changes, not each time it is met; the minutes that are left are no news.
@@ -354,6 +361,8 @@ impl Watching {
             history_days: watched.mailbox.crm.history_days,
             max_message: watched.max_message,
             gone: Default::default(),
+            stretch: Default::default(),
+            cursor: 0,
         };
         match catch_up.folder(folder, already).await {
             Ok(opened) => {

@@ -48,7 +48,8 @@ impl Ledger {
         .await
     }
 
-    /// Notes a mailbox's state as `status` shows it.
+    /// Notes a mailbox's state as `status` shows it. The error of a lost connection stays until
+    /// another one stands.
     pub async fn mailbox_state(
         &self,
         mailbox: MailboxId,
@@ -57,8 +58,9 @@ impl Ledger {
     ) -> Result<(), Error> {
         self.write("note a mailbox's state", move |tx| {
             tx.prepare_cached(
-                "UPDATE mailbox SET state = ?2, last_error = coalesce(?3, last_error)
-                 WHERE id = ?1",
+                "UPDATE mailbox SET state = ?2, last_error = CASE WHEN ?2 = 'connecting'
+                                                                  THEN last_error ELSE ?3 END
+                 WHERE id = ?1 AND (state <> ?2 OR last_error IS NOT ?3)",
             )?
             .execute(params![mailbox.0, state, last_error])?;
             Ok(())
@@ -128,7 +130,8 @@ impl Ledger {
                 "INSERT INTO folder (mailbox, name, role, uid_validity, cursor, floor,
                                      first_read_at, history_days, first_until, uid_next, behind)
                  VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5, 0, 0, 0)
-                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role",
+                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role
+                 WHERE role <> excluded.role",
                 params![mailbox.0, name, role, now, history_days],
             )?;
             tx.query_row(

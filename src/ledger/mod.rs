@@ -19,7 +19,7 @@ mod views;
 
 pub use folders::{FolderRow, MailboxId};
 pub use outbox::{Attempt, Entry, EntryAction, MadeRow, Outcome, Parent, Plan, Saved};
-pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Verdict};
+pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Stretch, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
 pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};
 
@@ -93,13 +93,11 @@ impl Error {
 
     /// Whether another try may go well: somebody else holds the file for a moment.
     pub fn is_busy(&self) -> bool {
-        match self {
-            Error::Sql { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-            ),
-            _ => false,
-        }
+        let Error::Sql { source, .. } = self else { return false };
+        matches!(
+            source.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+        )
     }
 }
 

@@ -16,6 +16,18 @@ pub enum EntryAction {
     File,
     /// Complete the activity of an incoming mail that was answered.
     Complete,
+    /// Find out where the CRM filed a mail that it sent itself.
+    Link,
+}
+
+impl EntryAction {
+    fn parse(name: &str) -> EntryAction {
+        match name {
+            "complete" => EntryAction::Complete,
+            "link" => EntryAction::Link,
+            _ => EntryAction::File,
+        }
+    }
 }
 
 /// Where an entry goes, once that is decided; kept so that a restart goes on with it.
@@ -137,10 +149,17 @@ impl Ledger {
             let mut lanes: Vec<String> = Vec::new();
             let mut ids: Vec<i64> = Vec::new();
             for live in [true, false] {
+                // A lane is due when its first entry is, whatever stands behind.
                 let mut heads = conn.prepare_cached(
-                    "SELECT lane FROM entry
-                     WHERE state IN ('queued', 'deferred') AND live = ?1 AND next_attempt_at <= ?2
-                     ORDER BY live, id LIMIT ?3",
+                    "SELECT e.lane FROM entry e
+                     WHERE e.state IN ('queued', 'deferred') AND e.live = ?1
+                       AND NOT EXISTS (SELECT 1 FROM entry f
+                                       WHERE f.lane = e.lane AND f.id < e.id AND f.live = ?1
+                                         AND f.state IN ('queued', 'deferred'))
+                       AND (SELECT h.next_attempt_at FROM entry h
+                            WHERE h.lane = e.lane AND h.state IN ('queued', 'deferred')
+                            ORDER BY h.id LIMIT 1) <= ?2
+                     ORDER BY e.live, e.id LIMIT ?3",
                 )?;
                 let found = heads.query_map(params![live, now, int(limit as u64)], |row| {
                     row.get::<_, String>("lane")
@@ -385,19 +404,7 @@ impl Ledger {
                     now,
                     saved.completed.then_some(now)
                 ])?;
-                tx.prepare_cached("DELETE FROM card WHERE message = ?1")?
-                    .execute(params![message])?;
-                for (position, card) in saved.cards.iter().enumerate() {
-                    tx.prepare_cached(
-                        "INSERT INTO card (message, position, kind, crm_id) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![
-                        message,
-                        int(position as u64),
-                        card.kind.as_str(),
-                        int(card.id)
-                    ])?;
-                }
+                set_cards(tx, message, &saved.cards)?;
                 if saved.complete_on_reply {
                     owe_completion(tx, message, now)?;
                 }
@@ -422,6 +429,29 @@ impl Ledger {
             Ok(())
         })
         .await
+    }
+
+    /// Ends a link: the mail was filed by the CRM itself.
+    pub async fn linked(
+        &self,
+        entry: i64,
+        cards: Vec<CardRef>,
+        responsible: Option<u64>,
+        attempt: Attempt,
+    ) -> Result<(), Error> {
+        self.write("note the cards of a mail", move |tx| {
+            note(tx, &attempt)?;
+            let message = end(tx, entry, "done")?;
+            tx.execute(
+                "UPDATE message SET responsible = ?2 WHERE id = ?1",
+                params![message, responsible.map(int)],
+            )?;
+            set_cards(tx, message, &cards)
+        })
+        .await?;
+        // Answers to it may have waited.
+        self.ring();
+        Ok(())
     }
 
     /// Ends an entry without filing: skipped, parked or refused. A refused message keeps its raw
@@ -609,7 +639,7 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
         };
         Ok(Entry {
             id: row.get("id")?,
-            action: if action == "complete" { EntryAction::Complete } else { EntryAction::File },
+            action: EntryAction::parse(&action),
             mailbox: MailboxId(row.get("mailbox")?),
             mailbox_name: row.get("mailbox_name")?,
             folder: row.get("folder")?,
@@ -656,10 +686,10 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
         .prepare_cached(
             "SELECT m.id, m.state, e.id AS entry
              FROM message m
-             LEFT JOIN entry e ON e.message = m.id AND e.action = 'file'
+             LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
              WHERE m.message_id = ?1 AND m.id <> ?2
-               AND (m.state IN ('queued', 'saved')
+               AND (m.state IN ('queued', 'saved') OR e.id IS NOT NULL
                     OR EXISTS (SELECT 1 FROM card c WHERE c.message = m.id))
              ORDER BY m.state = 'saved' DESC, m.id DESC LIMIT 1",
         )?
@@ -759,6 +789,22 @@ fn add_evidence(tx: &Transaction<'_>, message: i64, more: &[Evidence]) -> rusqli
     }
     tx.prepare_cached("UPDATE message SET evidence = ?2 WHERE id = ?1")?
         .execute(params![message, json(&evidence)?])?;
+    Ok(())
+}
+
+fn set_cards(tx: &Transaction<'_>, message: i64, cards: &[CardRef]) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM card WHERE message = ?1")?.execute(params![message])?;
+    for (position, card) in cards.iter().enumerate() {
+        tx.prepare_cached(
+            "INSERT INTO card (message, position, kind, crm_id) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            message,
+            int(position as u64),
+            card.kind.as_str(),
+            int(card.id)
+        ])?;
+    }
     Ok(())
 }
 

@@ -232,7 +232,8 @@ impl Daemon {
             write_secret(&password_file, &mailbox.password);
             text.push_str(&mailbox.toml(&password_file));
         }
-        std::fs::write(self.config_path(), text).unwrap();
+        // The webhook's URL in it is a secret.
+        write_secret(&self.config_path(), &text);
     }
 
     pub fn config_path(&self) -> PathBuf {

@@ -243,6 +243,19 @@ pub fn activity_rows(result: &Value) -> Option<Vec<ActivityRow>> {
     list(result)?.into_iter().map(activity_row).collect()
 }
 
+/// The cards of a `crm.activity.binding.list` answer; dynamic types are none of ours.
+pub fn bindings(result: &Value) -> Option<Vec<CardRef>> {
+    let rows = list(result)?;
+    Some(
+        rows.into_iter()
+            .filter_map(|row| {
+                let kind = number_at(row, "entityTypeId").and_then(kind_of)?;
+                Some(CardRef { kind, id: number_at(row, "entityId")? })
+            })
+            .collect(),
+    )
+}
+
 /// The number of a card that was made.
 pub fn made_card(result: &Value) -> Option<u64> {
     number_at(result.get("item")?, "id")

@@ -90,7 +90,7 @@ impl Bucket {
         if let Some(until) = state.closed_until.filter(|until| *until > now) {
             return until - now;
         }
-        let pause = state.pauses.next();
+        let pause = state.pauses.pause();
         let pause = pause.max(self.period).min(LONGEST_PAUSE.max(self.period));
         state.closed_until = Some(now + pause);
         pause

@@ -359,6 +359,17 @@ pub fn complete_activity(activity: u64) -> (&'static str, Value) {
     ("crm.activity.update", json!({ "id": activity, "fields": { "COMPLETED": "Y" } }))
 }
 
+/// One activity by its number. The row's number is compared: a dropped filter gives any row.
+pub fn activity(activity: u64) -> (&'static str, Value) {
+    let select = ["ID", "OWNER_TYPE_ID", "OWNER_ID", "RESPONSIBLE_ID", "COMPLETED"];
+    ("crm.activity.list", json!({ "filter": { "ID": activity }, "select": select }))
+}
+
+/// The cards an activity is bound to, as far as they may be read.
+pub fn bindings(activity: u64) -> (&'static str, Value) {
+    ("crm.activity.binding.list", json!({ "activityId": activity }))
+}
+
 pub fn bind_activity(activity: u64, card: CardRef) -> (&'static str, Value) {
     let body = json!({
         "activityId": activity,

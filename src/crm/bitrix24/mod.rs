@@ -10,7 +10,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::card::{CardNow, CardRef, Employee, Known};
-use crate::crm::{ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Found, Made, OriginId};
+use crate::crm::{
+    ActivityCards, ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Found, Made, OriginId,
+};
 
 mod answers;
 mod batch;
@@ -204,6 +206,22 @@ impl Crm for Portal {
 
     async fn complete_activity(&self, activity: u64) -> Result<(), Failure> {
         self.call(calls::complete_activity(activity), Effect::Writes).await.map(drop)
+    }
+
+    async fn activity_cards(&self, activity: u64) -> Result<Option<ActivityCards>, Failure> {
+        let call = calls::activity(activity);
+        let method = call.0;
+        let rows = answers::activity_rows(&self.call(call, Effect::Reads).await?);
+        let rows = self.understood(method, Effect::Reads, rows)?;
+        let Some(row) = rows.into_iter().find(|row| row.id == activity) else { return Ok(None) };
+        let call = calls::bindings(activity);
+        let method = call.0;
+        let bound = answers::bindings(&self.call(call, Effect::Reads).await?);
+        let bound = self.understood(method, Effect::Reads, bound)?;
+        let mut cards: Vec<CardRef> = row.owner.into_iter().collect();
+        cards.extend(bound.into_iter().filter(|card| Some(*card) != row.owner));
+        let answers::ActivityRow { responsible, completed, .. } = row;
+        Ok(Some(ActivityCards { cards, responsible, completed }))
     }
 
     async fn bind_activity(&self, activity: u64, card: CardRef) -> Result<(), Failure> {

@@ -220,7 +220,7 @@ fn known_clients(now: i64) -> Vec<Sample> {
                 .text("Thank you. And who repairs them?\n\n> Here it is.\n"),
         )
         .in_place("support", "INBOX")
-        .in_wave(1),
+        .in_wave(2),
         Sample::new(
             "a colleague of a client answers in the thread",
             letter("Jane Doe <jane@doe.example>", SALES, "Re: Price list", &date(now, 35, 0))
@@ -228,7 +228,7 @@ fn known_clients(now: i64) -> Vec<Sample> {
                 .answers(&our_answer(now))
                 .text("I take over from John.\nJane\n"),
         )
-        .in_wave(1),
+        .in_wave(2),
     ]
 }
 
@@ -248,7 +248,8 @@ fn our_own(now: i64) -> Vec<Sample> {
                     ],
                 ),
         )
-        .sent(),
+        .sent()
+        .in_wave(1),
         Sample::new(
             "our first mail to a new client",
             letter(SALES, "Kim <kim@harbour.example>", "Introduction", &date(now, 190, 2))
@@ -272,7 +273,8 @@ fn our_own(now: i64) -> Vec<Sample> {
                 .answers(&format!("leak.{now}@cliente.example"))
                 .text("We come tomorrow at nine.\n"),
         )
-        .in_place("support", "Sent"),
+        .in_place("support", "Sent")
+        .in_wave(1),
     ]
 }
 
