@@ -31,6 +31,8 @@ const DATES: usize = 500;
 /// UIDs of a failed range that are suspected; the range holds at most [`BATCH`] messages, but may
 /// have gaps.
 const SUSPECTS: u32 = 100_000;
+/// Stands in [`Trouble`] for the dates of all messages of a folder; no message has this UID.
+const WHOLE_FOLDER: u32 = 0;
 
 /// Held in common by all mailboxes of a process.
 pub(super) struct Bounds {
@@ -93,6 +95,7 @@ impl Trouble {
             }
             Error::Busy { .. }
             | Error::Credentials { .. }
+            | Error::Held { .. }
             | Error::Secret(_)
             | Error::Blocked(_)
             | Error::Ledger(_) => return,
@@ -185,7 +188,7 @@ impl CatchUp<'_> {
             match step {
                 Step::Wait => break,
                 Step::FirstContact { window_start } => {
-                    let history = self.begin(&mut row, opened, window_start, None).await?;
+                    let history = self.begin(&name, &mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
                     events::folder_first_read(&self.intake.name, name, history, self.history_days);
                 }
@@ -194,10 +197,10 @@ impl CatchUp<'_> {
                     if row.uid_validity == opened.uid_validity {
                         ledger.forget_places(row.id, row.uid_validity).await?;
                     }
-                    self.begin(&mut row, opened, window_start, None).await?;
+                    self.begin(&name, &mut row, opened, window_start, None).await?;
                 }
                 Step::Widen { window_start, floor } => {
-                    self.begin(&mut row, opened, window_start, Some(floor)).await?;
+                    self.begin(&name, &mut row, opened, window_start, Some(floor)).await?;
                 }
                 Step::FetchFrom { from } => {
                     read += self.stretch(folder, &row, opened, from).await?;
@@ -220,6 +223,7 @@ impl CatchUp<'_> {
     /// window were found.
     async fn begin(
         &mut self,
+        name: &str,
         row: &mut FolderRow,
         opened: Opened,
         window_start: i64,
@@ -236,14 +240,22 @@ impl CatchUp<'_> {
         // SEARCH counts by days, the window by seconds.
         let mut first = None;
         let mut before = 0;
-        'dates: for some in recent.chunks(DATES) {
-            for (uid, date) in self.link.dates(some).await? {
-                if date.is_none_or(|date| date >= window_start) {
-                    first = Some(uid);
-                    break 'dates;
+        // A date that cannot be read must not keep the folder from being read: then the day will
+        // do, and what lies before the window gets a row that says so.
+        if self.trouble.of(name, WHOLE_FOLDER).any() {
+            first = recent.first().copied();
+        } else {
+            self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
+            'dates: for some in recent.chunks(DATES) {
+                for (uid, date) in self.link.dates(some).await? {
+                    if date.is_none_or(|date| date >= window_start) {
+                        first = Some(uid);
+                        break 'dates;
+                    }
+                    before += 1;
                 }
-                before += 1;
             }
+            self.trouble.reading = None;
         }
         // Without UIDNEXT the last message is where the folder ends for now.
         let last = if top == u32::MAX { recent.last().copied().unwrap_or(0) } else { top };
@@ -254,7 +266,8 @@ impl CatchUp<'_> {
         row.cursor = floor;
         row.floor = floor;
         row.history_days = row.history_days.max(self.history_days);
-        self.intake.ledger.begin_folder(row.clone()).await?;
+        self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
+        self.trouble.read(name, WHOLE_FOLDER);
         Ok(recent.len().saturating_sub(before))
     }
 

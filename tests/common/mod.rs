@@ -12,7 +12,10 @@ pub mod cutter;
 pub mod daemon;
 pub mod http;
 pub mod imap_client;
+pub mod imap_server;
+pub mod mails;
 pub mod sandbox;
+pub mod scene;
 
 use std::future::Future;
 use std::path::Path;
@@ -42,4 +45,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub fn dovecot(dir: &Path, users: &[&str]) -> Dovecot {
     let users: Vec<(&str, &str)> = users.iter().map(|&user| (user, "secret")).collect();
     block_on(Dovecot::start(dir, Options::for_users(&users))).unwrap()
+}
+
+/// The same with lines for dovecot.conf, such as `imap_capability = IMAP4rev1`.
+pub fn dovecot_with(dir: &Path, users: &[&str], extra: &str) -> Dovecot {
+    let users: Vec<(&str, &str)> = users.iter().map(|&user| (user, "secret")).collect();
+    let options = Options { extra: extra.to_owned(), ..Options::for_users(&users) };
+    block_on(Dovecot::start(dir, options)).unwrap()
 }
