@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Amount;
 use crate::common::dovecot;
 use crate::machine::{memory, processor_time};
-use crate::program::{Crm, Program, folder, url};
+use crate::program::{Crm, Program, Server, folder, url};
 use crate::report::{Table, mib, millis, seconds};
 
 const MAILBOXES: usize = 500;
@@ -24,13 +24,13 @@ pub fn measure(amount: Amount) -> Table {
     let dovecot = dovecot(dir.path(), &names);
     let crm = Crm::start();
 
-    let alone = Program::start(&url(crm.port()), "", &dovecot, &[]);
+    let alone = Program::start(&url(crm.port()), "", &Server::of(&dovecot), &[]);
     let ready_alone = alone.ready_after;
     std::thread::sleep(SETTLE);
     let base = memory(alone.pid(), "VmRSS");
     drop(alone);
 
-    let mut program = Program::start(&url(crm.port()), "", &dovecot, &users);
+    let mut program = Program::start(&url(crm.port()), "", &Server::of(&dovecot), &users);
     let idle_after = program.until_idle(mailboxes);
     std::thread::sleep(SETTLE);
     let before = processor_time(program.pid());
@@ -43,9 +43,9 @@ pub fn measure(amount: Amount) -> Table {
 
     let mut table = Table::new("idle: mailboxes in which nothing happens");
     table.note("mailboxes, one TLS connection each", mailboxes.to_string());
-    table.limited("memory without a mailbox", mib(base), "25 MiB", base < BASE);
+    table.limited("memory without a mailbox", mib(base), "under 25 MiB", base < BASE);
     let each = all.saturating_sub(base) as f64 / 1024.0 / mailboxes as f64;
-    table.limited("memory a mailbox", format!("{each:.1} KiB"), "48 KiB", each <= EACH);
+    table.limited("memory a mailbox", format!("{each:.1} KiB"), "at most 48 KiB", each <= EACH);
     table.note("memory with all of them", mib(all));
     table.note("peak while they connected", mib(peak));
     let a_second = spent.div_f64(WINDOW.as_secs_f64());

@@ -20,6 +20,18 @@ pub fn folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
 }
 
+/// Where mailboxes are.
+pub struct Server {
+    pub port: u16,
+    pub ca_file: PathBuf,
+}
+
+impl Server {
+    pub fn of(dovecot: &Dovecot) -> Server {
+        Server { port: dovecot.imaps_port(), ca_file: dovecot.ca_file() }
+    }
+}
+
 /// A daemon with a ledger of its own.
 pub struct Program {
     dir: TempDir,
@@ -30,11 +42,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a daemon for these users of `dovecot` and waits until it is ready. `crm` are lines
+    /// Starts a daemon for these users of `server` and waits until it is ready. `crm` are lines
     /// for `[crm]` beside the URL; what they do not name has its default.
-    pub fn start(crm_url: &str, crm: &str, dovecot: &Dovecot, users: &[String]) -> Program {
+    pub fn start(crm_url: &str, crm: &str, server: &Server, users: &[String]) -> Program {
         let dir = folder();
-        let config = configuration(dir.path(), crm_url, crm, dovecot, users);
+        let config = configuration(dir.path(), crm_url, crm, server, users);
         let config_path = dir.path().join("mailcrm.toml");
         std::fs::write(&config_path, config).expect("a configuration");
         let notify = dir.path().join("notify.sock");
@@ -123,7 +135,7 @@ fn configuration(
     dir: &Path,
     crm_url: &str,
     crm: &str,
-    dovecot: &Dovecot,
+    server: &Server,
     users: &[String],
 ) -> String {
     let quoted = |path: &Path| format!("{:?}", path.to_str().expect("a path"));
@@ -142,8 +154,8 @@ fn configuration(
              [mailbox.imap]\nhost = \"localhost\"\nport = {}\nca_file = {}\n\
              username = {user:?}\npassword_file = {}\n\
              [mailbox.crm]\ninternal_domains = [\"example.com\"]\n",
-            dovecot.imaps_port(),
-            quoted(&dovecot.ca_file()),
+            server.port,
+            quoted(&server.ca_file),
             quoted(&secret),
         ));
     }

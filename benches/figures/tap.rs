@@ -1,6 +1,7 @@
-//! A tap before the sandbox CRM that notes when each request came and when it was answered.
+//! Taps: one before the sandbox CRM that notes when each request came and when it was answered,
+//! one before the mail server that notes when it spoke.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -16,14 +17,14 @@ pub struct Call {
     pub answered: Instant,
 }
 
-pub struct Tap {
+pub struct CrmTap {
     acceptor: Acceptor,
     calls: Arc<Mutex<Vec<Call>>>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
-impl Tap {
-    pub fn before(crm_port: u16) -> Tap {
+impl CrmTap {
+    pub fn before(crm_port: u16) -> CrmTap {
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
         let (noted, opened) = (Arc::clone(&calls), Arc::clone(&open));
@@ -32,7 +33,7 @@ impl Tap {
             let noted = Arc::clone(&noted);
             std::thread::spawn(move || drop(forward(&stream, crm_port, &noted)));
         }));
-        Tap { acceptor, calls, open }
+        CrmTap { acceptor, calls, open }
     }
 
     pub fn port(&self) -> u16 {
@@ -50,7 +51,7 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
+impl Drop for CrmTap {
     fn drop(&mut self) {
         for stream in self.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -76,4 +77,62 @@ fn forward(stream: &TcpStream, crm_port: u16, calls: &Mutex<Vec<Call>>) -> std::
         calls.lock().unwrap().push(call);
     }
     Ok(())
+}
+
+/// Passes octets on as they are: what the server says is under TLS, but when it says it is not.
+pub struct ServerTap {
+    acceptor: Acceptor,
+    spoke: Arc<Mutex<Vec<Instant>>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl ServerTap {
+    pub fn before(server_port: u16) -> ServerTap {
+        let spoke: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let (noted, opened) = (Arc::clone(&spoke), Arc::clone(&open));
+        let acceptor = Acceptor::start(Arc::new(move |client: TcpStream| {
+            let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server_port)).unwrap();
+            for stream in [&client, &server] {
+                stream.set_nodelay(true).unwrap();
+                opened.lock().unwrap().push(stream.try_clone().unwrap());
+            }
+            let (to_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let noted = Arc::clone(&noted);
+            std::thread::spawn(move || pass(client, to_server, || {}));
+            std::thread::spawn(move || {
+                pass(server, to_client, || noted.lock().unwrap().push(Instant::now()));
+            });
+        }));
+        ServerTap { acceptor, spoke, open }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.acceptor.port()
+    }
+
+    /// When the server first spoke after this moment.
+    pub fn first_after(&self, moment: Instant) -> Option<Instant> {
+        self.spoke.lock().unwrap().iter().copied().find(|spoke| *spoke > moment)
+    }
+}
+
+impl Drop for ServerTap {
+    fn drop(&mut self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Copies until either end closes; `passing` is called with each stretch, before it goes on.
+fn pass(mut from: TcpStream, mut to: TcpStream, passing: impl Fn()) {
+    let mut octets = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut octets) {
+        passing();
+        if to.write_all(&octets[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }
