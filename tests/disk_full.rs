@@ -1,6 +1,8 @@
 //! The disk is full: reading stops, this is said once, and it goes on when there is room. Nothing is
 //! lost.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::io::Write;

@@ -1,6 +1,8 @@
 //! The CRM takes calls and loses its answers, or never hears of them, or has a bad day: nothing is
 //! made twice, and nothing is missing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! Mail that was sent is never sent again by the CRM, and untrusted text never stands where the CRM
 //! would expand it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::collections::HashMap;

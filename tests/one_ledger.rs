@@ -1,6 +1,8 @@
 //! One ledger, one CRM, one writer; a ledger that is lost, damaged or too new; and secrets, which
 //! stand nowhere.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -1,6 +1,8 @@
 //! The CRM is down, says no, or takes everything but one mail; the disk's share for mail is used up.
 //! Each test states the ledger before, the script, and the ledger and the cards after.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::collections::HashSet;

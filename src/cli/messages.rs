@@ -267,7 +267,11 @@ mod tests {
             filter(&asked, &TimeZone::UTC)
         };
         let cases: [(&str, Result<Filter, Trouble>, &str); 2] = [
-            ("state", set(|asked| asked.state = Some("filed".to_owned())), "queued, saved, skipped"),
+            (
+                "state",
+                set(|asked| asked.state = Some("filed".to_owned())),
+                "queued, saved, skipped",
+            ),
             ("reason", set(|asked| asked.reason = Some("spam".to_owned())), "spam-folder, trash"),
         ];
         for (name, outcome, words) in cases {

@@ -78,8 +78,7 @@ async fn no_place(
 ) -> Result<String, ledger::Error> {
     let name = &mailbox.name;
     let login = (mailbox.imap.host.clone(), mailbox.imap.username.clone());
-    let row =
-        ledger.folder_if_known(name.clone(), login.0, login.1, folder.to_owned()).await?;
+    let row = ledger.folder_if_known(name.clone(), login.0, login.1, folder.to_owned()).await?;
     let Some(row) = row else {
         let read: Vec<String> = ledger
             .mailboxes()

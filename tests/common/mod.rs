@@ -3,7 +3,7 @@
 //! Everything here ends with its handle, also when a test panics.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "JSON values are no enum of ours")]
 
 pub mod acceptor;
@@ -12,9 +12,12 @@ pub mod cutter;
 pub mod daemon;
 pub mod http;
 pub mod imap_client;
+pub mod imap_server;
 pub mod ledger;
 pub mod letter;
+pub mod mails;
 pub mod sandbox;
+pub mod scene;
 pub mod world;
 
 use std::future::Future;
@@ -75,4 +78,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub fn dovecot(dir: &Path, users: &[&str]) -> Dovecot {
     let users: Vec<(&str, &str)> = users.iter().map(|&user| (user, "secret")).collect();
     block_on(Dovecot::start(dir, Options::for_users(&users))).unwrap()
+}
+
+/// The same with lines for dovecot.conf, such as `imap_capability = IMAP4rev1`.
+pub fn dovecot_with(dir: &Path, users: &[&str], extra: &str) -> Dovecot {
+    let users: Vec<(&str, &str)> = users.iter().map(|&user| (user, "secret")).collect();
+    let options = Options { extra: extra.to_owned(), ..Options::for_users(&users) };
+    block_on(Dovecot::start(dir, options)).unwrap()
 }
