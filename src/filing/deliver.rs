@@ -2,6 +2,7 @@
 //! before the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 
@@ -61,6 +62,7 @@ impl<C: Crm> Filing<C> {
         match done {
             Ok(()) => {
                 self.suspects.delivered(case.entry.id);
+                self.losses.store(0, Ordering::Relaxed);
                 Ok(Step::Done)
             }
             Err(Stop::Step(step)) => Ok(step),
