@@ -28,8 +28,7 @@ struct Scene {
 fn scene(crm: SandboxProcess, lines: &str) -> Scene {
     let dir = tempfile::tempdir().unwrap();
     let dovecot = dovecot(dir.path(), &["sales", "support"]);
-    let mailboxes =
-        ["sales", "support"].map(|name| Mailbox::on(&dovecot, name).crm(lines));
+    let mailboxes = ["sales", "support"].map(|name| Mailbox::on(&dovecot, name).crm(lines));
     let daemon = Daemon::running(&crm.url(), &mailboxes);
     wait_for("both mailboxes", LIMIT, || daemon.lines_with("mailbox connected") == 2);
     Scene { dovecot, crm, daemon, _dir: dir }
@@ -146,10 +145,12 @@ fn answers_land_on_the_card_of_what_they_answer_and_ours_complete_it() {
     scene.filed(1);
     let lead = scene.crm.cards(1)[0]["id"].as_u64().unwrap();
     // Somebody else, whom nobody knows, answers for her.
-    let reply = letter("bo@else.example", SALES, "reply@else.example").answers("question@new.example");
+    let reply =
+        letter("bo@else.example", SALES, "reply@else.example").answers("question@new.example");
     scene.deliver("INBOX", &reply.raw());
     // And we answer, to a third address.
-    let ours = letter(SALES, "cy@third.example", "ours@example.com").answers("question@new.example");
+    let ours =
+        letter(SALES, "cy@third.example", "ours@example.com").answers("question@new.example");
     scene.deliver("Sent", &ours.raw());
     scene.filed(3);
     wait_for("the question to be completed", LIMIT, || {
@@ -186,9 +187,8 @@ fn answer_that_is_read_before_the_mail_it_answers_completes_it_too() {
 #[test]
 fn vacation_note_makes_no_card_and_completes_nothing() {
     let scene = scene(SandboxProcess::start(), "");
-    let robot = |id: &str| {
-        letter("ana@new.example", SALES, id).header("Auto-Submitted", "auto-replied")
-    };
+    let robot =
+        |id: &str| letter("ana@new.example", SALES, id).header("Auto-Submitted", "auto-replied");
     scene.deliver("INBOX", &robot("stranger@new.example").raw());
     scene.filed(1);
     let view = scene.daemon.view("stranger@new.example");

@@ -41,8 +41,11 @@ impl SmallDisk {
 
     /// Takes all the room that is left.
     fn fill(&self) {
-        let mut file =
-            std::fs::File::options().create(true).append(true).open(self.0.join("ballast")).unwrap();
+        let mut file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.0.join("ballast"))
+            .unwrap();
         for size in [65_536, 4096, 1] {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
@@ -70,10 +73,12 @@ fn full_disk_stops_reading_until_there_is_room_and_loses_nothing() {
     daemon.ledger = format!("path = {:?}\n", disk.0.join("ledger.sqlite"));
     daemon.write_config();
     daemon.start();
-    let filed = |count: usize| wait_for("mail to be filed", LIMIT, || crm.activities().len() >= count);
+    let filed =
+        |count: usize| wait_for("mail to be filed", LIMIT, || crm.activities().len() >= count);
     let receive = |user: &str, number: usize| {
         let from = format!("c{number}@client.example");
-        let mail = letter(&from, &format!("{user}@example.com"), &format!("m{number}@client.example"));
+        let mail =
+            letter(&from, &format!("{user}@example.com"), &format!("m{number}@client.example"));
         let mail = mail.file("scan.bin", &[b'x'; 30_000]);
         dovecot.deliver(user, "INBOX", &mail.raw()).unwrap();
     };

@@ -163,7 +163,9 @@ fn promise_05_text_that_the_crm_would_expand_arrives_as_it_is() {
     }
     assert!(looked > 20, "{looked} texts in batches");
     let odd = faults.calls().into_iter().any(|call| {
-        !call.in_batch && call.method == "crm.duplicate.findbycomm" && call.params["values"][0] == ADDRESS
+        !call.in_batch
+            && call.method == "crm.duplicate.findbycomm"
+            && call.params["values"][0] == ADDRESS
     });
     assert!(odd, "the odd address was not asked for by itself");
     assert!(subject("a").starts_with("Subject") && text("a").starts_with("Text of"));

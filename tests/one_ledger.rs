@@ -161,10 +161,17 @@ fn damaged_ledger_is_named_and_left_alone() {
     let whole = std::fs::read(daemon.ledger_path()).unwrap();
     type Damage = fn(&Path, usize);
     let cases: [(&str, Damage); 3] = [
-        ("another file", |path, _| std::fs::write(path, b"this is no database".repeat(500)).unwrap()),
+        ("another file", |path, _| {
+            std::fs::write(path, b"this is no database".repeat(500)).unwrap()
+        }),
         ("zeros in its midst", |path, size| overwrite(path, size / 4, &vec![0; size / 2])),
         ("cut in half", |path, size| {
-            std::fs::File::options().write(true).open(path).unwrap().set_len(size as u64 / 2).unwrap();
+            std::fs::File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(size as u64 / 2)
+                .unwrap();
         }),
     ];
     for (name, damage) in cases {
@@ -290,9 +297,19 @@ fn secrets_stand_in_no_log_no_ledger_no_answer_and_no_process_list() {
 
     let mut told = vec![
         ("log", daemon.log()),
-        ("command line", std::fs::read_to_string(format!("/proc/{}/cmdline", daemon.pid().unwrap())).unwrap()),
+        (
+            "command line",
+            std::fs::read_to_string(format!("/proc/{}/cmdline", daemon.pid().unwrap())).unwrap(),
+        ),
     ];
-    for command in [&["status"][..], &["--json", "status"], &["messages"], &["--json", "messages"], &["check"], &["explain", "1"]] {
+    for command in [
+        &["status"][..],
+        &["--json", "status"],
+        &["messages"],
+        &["--json", "messages"],
+        &["check"],
+        &["explain", "1"],
+    ] {
         let answer = daemon.mailcrm(command);
         told.push((command[0], answer.stdout));
         told.push((command[0], answer.stderr));

@@ -71,7 +71,8 @@ fn promise_07_while_the_crm_is_down_mail_is_read_and_queued() {
     scene.daemon.start();
     scene.daemon.wait_for_messages(1, LIMIT);
     for number in 0..10 {
-        scene.receive(&format!("c{number}@client.example"), &format!("live{number}@client.example"));
+        scene
+            .receive(&format!("c{number}@client.example"), &format!("live{number}@client.example"));
     }
     scene.daemon.wait_for_messages(11, LIMIT);
     assert_eq!(scene.state("queued"), 11);
@@ -273,7 +274,8 @@ fn crm_that_crashes_for_all_is_down_and_costs_no_mail() {
     // It comes back, and stumbles once more for each.
     let stumbles = AtomicUsize::new(0);
     scene.faults.before(move |call| {
-        let again = call.method == "crm.item.add" && stumbles.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        let again =
+            call.method == "crm.item.add" && stumbles.fetch_add(1, Ordering::SeqCst) % 2 == 1;
         again.then_some(Fault::BadGateway)
     });
     wait_for("all to be filed", LIMIT, || {
@@ -371,7 +373,10 @@ fn card_that_is_deleted_after_the_look_up_is_replaced_once_with_a_note() {
     scene.receive("ana@client.example", "one@client.example");
     scene.daemon.wait_until_filed(1, LIMIT);
     let view = scene.daemon.view("one@client.example");
-    assert_eq!(view.cards.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("contact:{contact}")]);
+    assert_eq!(
+        view.cards.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [format!("contact:{contact}")]
+    );
     assert!(view.evidence.to_string().contains("card-gone"), "{}", view.evidence);
     assert_eq!(scene.crm.activities().len(), 1);
     assert!(scene.crm.cards(1).is_empty());

@@ -105,13 +105,7 @@ enum Step {
 
 impl<C: Crm> Filing<C> {
     pub fn new(ledger: Ledger, crm: C, settings: watch::Receiver<Arc<Settings>>) -> Filing<C> {
-        Filing {
-            ledger,
-            crm,
-            settings,
-            suspects: Suspects::default(),
-            turns: Mutex::new(()),
-        }
+        Filing { ledger, crm, settings, suspects: Suspects::default(), turns: Mutex::new(()) }
     }
 
     /// Files what is due until `stop` becomes true; the delivery in hand is finished first.

@@ -140,10 +140,7 @@ impl SandboxProcess {
     /// Makes an open deal of a contact, and returns its number.
     #[track_caller]
     pub fn add_deal(&self, title: &str, contact: u64, responsible: u64) -> u64 {
-        self.add_card(
-            2,
-            json!({"title": title, "contactId": contact, "assignedById": responsible}),
-        )
+        self.add_card(2, json!({"title": title, "contactId": contact, "assignedById": responsible}))
     }
 
     /// All cards of an entity type: 1 lead, 2 deal, 3 contact, 4 company.

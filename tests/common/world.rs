@@ -179,7 +179,10 @@ impl World {
         for letter in &self.letters {
             let found = by_subject.remove(&subject(&letter.id)).unwrap_or_default();
             let [activity] = found.as_slice() else {
-                let state = daemon.views().into_iter().find(|view| view.message_id.as_deref() == Some(&letter.id));
+                let state = daemon
+                    .views()
+                    .into_iter()
+                    .find(|view| view.message_id.as_deref() == Some(&letter.id));
                 wrong.push(format!("{}: {} activities, {state:?}", letter.id, found.len()));
                 continue;
             };
@@ -198,7 +201,11 @@ impl World {
             unlike("type of owner", &activity["OWNER_TYPE_ID"], &json!(entity_type.to_string()));
             unlike("owner", &activity["OWNER_ID"], &json!(card));
             unlike("completed", &activity["COMPLETED"], &json!(yes(letter.completed)));
-            unlike("direction", &activity["DIRECTION"], &json!(if letter.outgoing { "2" } else { "1" }));
+            unlike(
+                "direction",
+                &activity["DIRECTION"],
+                &json!(if letter.outgoing { "2" } else { "1" }),
+            );
             let files = activity["FILES"].as_array().map_or(0, Vec::len);
             unlike("files", &json!(files), &json!(letter.files));
             let whole = activity["DESCRIPTION"].as_str().unwrap_or_default();
