@@ -74,7 +74,7 @@ pub fn folder_done(mailbox: &str, folder: &str, messages: u64, seconds: f64) {
 }
 
 pub fn message_queued(mailbox: &str, folder: &str, message: i64, message_id: Option<&str>) {
-    tracing::debug!(mailbox, folder, message, message_id, "message queued");
+    tracing::debug!(mailbox, folder, id = message, message_id, "message queued");
 }
 
 pub fn message_skipped(
@@ -84,11 +84,11 @@ pub fn message_skipped(
     message_id: Option<&str>,
     reason: &str,
 ) {
-    tracing::info!(mailbox, folder, message, message_id, reason, "message skipped");
+    tracing::info!(mailbox, folder, id = message, message_id, reason, "message skipped");
 }
 
 pub fn message_placed(mailbox: &str, folder: &str, message: i64, message_id: Option<&str>) {
-    tracing::debug!(mailbox, folder, message, message_id, "message has a further place");
+    tracing::debug!(mailbox, folder, id = message, message_id, "message has a further place");
 }
 
 pub fn message_saved(
@@ -100,7 +100,7 @@ pub fn message_saved(
 ) {
     let cards: Vec<String> = cards.iter().map(CardRef::to_string).collect();
     let cards = cards.join(",");
-    tracing::info!(mailbox, message, message_id, cards, activity, "message saved");
+    tracing::info!(mailbox, id = message, message_id, cards, activity, "message saved");
 }
 
 pub fn message_parked(
@@ -110,11 +110,11 @@ pub fn message_parked(
     reason: &str,
     candidates: usize,
 ) {
-    tracing::warn!(mailbox, message, message_id, reason, candidates, "message parked");
+    tracing::warn!(mailbox, id = message, message_id, reason, candidates, "message parked");
 }
 
 pub fn message_quarantined(mailbox: &str, folder: &str, uid: u32, message: i64, error: &str) {
-    tracing::error!(mailbox, folder, uid, message, error, "message quarantined");
+    tracing::error!(mailbox, folder, uid, id = message, error, "message quarantined");
 }
 
 pub fn delivered(entry: i64, action: &str, crm_id: u64) {
