@@ -249,8 +249,9 @@ impl Daemon {
         }
         let mut filed = HashMap::new();
         let mut begin = Vec::new();
+        let own = config.own_addresses();
         for mailbox in &config.mailboxes {
-            let rules = Arc::new(mailbox.rules(&config.mailboxes));
+            let rules = Arc::new(mailbox.rules(&own));
             let id = self
                 .ledger
                 .mailbox(
