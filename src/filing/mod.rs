@@ -134,20 +134,17 @@ impl<C: Crm> Filing<C> {
         let mut slow = Pauses::new(Duration::from_secs(30), Duration::from_secs(900));
         let mut directory: Option<Directory> = None;
         let mut state = "";
-        let mut full = false;
         while !*stop.borrow() {
             let round = match self.look_and_round(&mut directory, &stop, state == "open").await {
                 Err(error) if error.is_full() || error.is_busy() => {
-                    if !full && error.is_full() {
+                    if error.is_full() && self.ledger.is_full_now() {
                         events::ledger_full(&crate::causes(&error));
                     }
-                    full = true;
                     waiting(Duration::from_secs(10), &mut stop, &mut retry).await;
                     continue;
                 }
                 other => other?,
             };
-            full = false;
             match round {
                 Round::Pause(failure) => {
                     let text = failure.to_string();
