@@ -1,4 +1,5 @@
-//! Every line the log may say: fixed words, fixed fields.
+//! Every line the log may say: fixed words, fixed fields. No field is called `message`, which is
+//! what tracing calls the words themselves; the ledger number of a message is `id`.
 //!
 //! error: a person must act. warn: late or odd, nobody need act yet. info: the fate of each
 //! message and each change of a connection. debug: protocol. Subjects, addresses and bodies are
@@ -74,7 +75,7 @@ pub fn folder_done(mailbox: &str, folder: &str, messages: u64, seconds: f64) {
 }
 
 pub fn message_queued(mailbox: &str, folder: &str, message: i64, message_id: Option<&str>) {
-    tracing::debug!(mailbox, folder, message, message_id, "message queued");
+    tracing::debug!(mailbox, folder, id = message, message_id, "message queued");
 }
 
 pub fn message_skipped(
@@ -84,11 +85,11 @@ pub fn message_skipped(
     message_id: Option<&str>,
     reason: &str,
 ) {
-    tracing::info!(mailbox, folder, message, message_id, reason, "message skipped");
+    tracing::info!(mailbox, folder, id = message, message_id, reason, "message skipped");
 }
 
 pub fn message_placed(mailbox: &str, folder: &str, message: i64, message_id: Option<&str>) {
-    tracing::debug!(mailbox, folder, message, message_id, "message has a further place");
+    tracing::debug!(mailbox, folder, id = message, message_id, "message has a further place");
 }
 
 pub fn message_saved(
@@ -100,7 +101,7 @@ pub fn message_saved(
 ) {
     let cards: Vec<String> = cards.iter().map(CardRef::to_string).collect();
     let cards = cards.join(",");
-    tracing::info!(mailbox, message, message_id, cards, activity, "message saved");
+    tracing::info!(mailbox, id = message, message_id, cards, activity, "message saved");
 }
 
 pub fn message_parked(
@@ -110,11 +111,11 @@ pub fn message_parked(
     reason: &str,
     candidates: usize,
 ) {
-    tracing::warn!(mailbox, message, message_id, reason, candidates, "message parked");
+    tracing::warn!(mailbox, id = message, message_id, reason, candidates, "message parked");
 }
 
 pub fn message_quarantined(mailbox: &str, folder: &str, uid: u32, message: i64, error: &str) {
-    tracing::error!(mailbox, folder, uid, message, error, "message quarantined");
+    tracing::error!(mailbox, folder, uid, id = message, error, "message quarantined");
 }
 
 pub fn delivered(entry: i64, action: &str, crm_id: u64) {
