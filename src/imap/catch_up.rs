@@ -350,7 +350,7 @@ impl CatchUp<'_> {
         // Copies of the references, so that what is judged does not borrow from `self`.
         let intake = self.intake;
         while let Some(&first) = rest.first() {
-            self.room().await?;
+            self.room(reading, &mut judging).await?;
             let careful = self.trouble.of(&reading.name, first).any();
             let batch = if careful {
                 rest.get(..1).unwrap_or_default()
@@ -431,6 +431,8 @@ impl CatchUp<'_> {
             self.commit(reading, decided).await?;
         }
         for group in groups(small) {
+            // Once more: the bodies of one batch can be many times what the spool may hold.
+            self.room(reading, judging).await?;
             let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
@@ -458,6 +460,7 @@ impl CatchUp<'_> {
         }
         for (header, size) in large {
             self.settle(reading, judging).await?;
+            self.room(reading, judging).await?;
             let seen = self.large(reading, header, size, now).await?;
             self.commit(reading, vec![seen]).await?;
         }
@@ -574,10 +577,18 @@ impl CatchUp<'_> {
             .map_err(|_| Error::Ledger(ledger::Error::Interrupted { doing: "wait for memory" }))
     }
 
-    /// Waits while the spool is full; says so once.
-    async fn room(&mut self) -> Result<(), Error> {
+    /// Waits while the spool is full; says so once. What was fetched already is recorded first,
+    /// so that it can be delivered.
+    async fn room(
+        &mut self,
+        reading: &Reading,
+        judging: &mut Option<Judging<'_>>,
+    ) -> Result<(), Error> {
         const MIB: u64 = 1024 * 1024;
         let spool = Arc::clone(self.intake.ledger.spool());
+        if spool.is_full() {
+            self.settle(reading, judging).await?;
+        }
         let mut noop_at = Instant::now() + Duration::from_secs(120);
         while spool.is_full() {
             if !self.bounds.full.swap(true, Ordering::Relaxed) {
