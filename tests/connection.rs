@@ -1,5 +1,7 @@
 //! A mailbox's connection: how it comes about, how it breaks, and how it is taken up again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -214,7 +216,7 @@ fn a_mailbox_that_is_removed_and_added_again_goes_on_from_its_cursors() {
         let words = "configuration taken over";
         wait_for("the reload", LIMIT, || said(daemon, words) == done + 1);
     };
-    reload(&mut daemon, &[support.clone()]);
+    reload(&mut daemon, std::slice::from_ref(&support));
     scene.deliver("sales", "INBOX", &mail("Meanwhile"));
     scene.deliver("support", "INBOX", &mail("Support").to("support@example.com"));
     scene.until_filed(&["History", "Support"]);

@@ -1,5 +1,7 @@
 //! What the ledger's file says at any instant at which the daemon dies, while it reads a backlog.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::path::Path;

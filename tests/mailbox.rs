@@ -1,5 +1,7 @@
 //! What a mailbox's folders hold, and what becomes of it, on a real Dovecot with TLS.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::time::{Duration, Instant, SystemTime};
