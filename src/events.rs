@@ -1,4 +1,5 @@
-//! Every line the log may say: fixed words, fixed fields.
+//! Every line the log may say: fixed words, fixed fields. No field is called `message`, which is
+//! what tracing calls the words themselves; the ledger number of a message is `id`.
 //!
 //! error: a person must act. warn: late or odd, nobody need act yet. info: the fate of each
 //! message and each change of a connection. debug: protocol. Subjects, addresses and bodies are

@@ -230,8 +230,12 @@ async fn serve(
             Err(error) => return Err(error),
         }
     }
+    // Dovecot takes such a folder's name and then never reports it (seen with 2.3.19): names
+    // outside of ASCII are compared in another encoding there. They are polled besides.
+    let unreported = others.iter().any(|wire| wire.contains('&'));
     ledger.mailbox_state(id, "catching-up", None).await?;
     let waits_by = match (idles, notified) {
+        (true, true) if unreported => "IDLE, NOTIFY and polling",
         (true, true) => "IDLE and NOTIFY",
         (true, false) if others.is_empty() => "IDLE",
         (true, false) => "IDLE and polling",
@@ -262,7 +266,7 @@ async fn serve(
             dirty = news(link, &folders, &order, main);
             continue;
         }
-        let limit = if notified || others.is_empty() {
+        let limit = if (notified && !unreported) || others.is_empty() {
             mailbox.imap.idle_refresh
         } else {
             mailbox.imap.idle_refresh.min(mailbox.imap.poll)
