@@ -10,11 +10,14 @@ use crate::config::{self, Config, Mistake};
 mod check;
 mod demo;
 mod explain;
+mod man;
 mod messages;
+mod named;
 mod print;
 mod reconcile;
 mod run;
 mod sandbox;
+mod shown;
 mod status;
 
 /// Files mail from IMAP mailboxes in Bitrix24, every message once.
@@ -75,7 +78,7 @@ pub enum Command {
     Sandbox(Sandbox),
     /// Run a private mail server, the sandbox CRM and the daemon together on sample mail
     Demo(Demo),
-    /// Print a man page, or write all of them into a folder
+    /// Write the manual pages into a folder
     #[command(hide = true)]
     Man {
         /// Folder to write the pages into
@@ -184,7 +187,7 @@ pub async fn carry_out(cli: Cli) -> ExitCode {
         }
         Command::Sandbox(options) => sandbox::sandbox(options).await,
         Command::Demo(options) => demo::demo(options).await,
-        Command::Man { folder } => print::man_pages(&folder),
+        Command::Man { folder } => man::pages(&folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,7 +20,7 @@ pub(super) async fn run(path: &Path) -> Result<(), Trouble> {
     }
 }
 
-fn other_crm(path: &Path, ledger: &str, owner: &str, configured: &str) -> Mistake {
+pub(super) fn other_crm(path: &Path, ledger: &str, owner: &str, configured: &str) -> Mistake {
     Mistake {
         file: path.display().to_string(),
         key: "ledger.path".to_owned(),

@@ -21,6 +21,8 @@ pub struct Filter {
     /// Sender's bare address in normal form.
     pub address: Option<String>,
     pub limit: Option<u64>,
+    /// Ledger numbers below this one only: how a long list is read in pages.
+    pub before: Option<i64>,
 }
 
 /// Where a message lies.
@@ -118,6 +120,7 @@ impl Ledger {
                    AND (?4 IS NULL OR m.received_at >= ?4)
                    AND (?5 IS NULL OR m.received_at < ?5)
                    AND (?6 IS NULL OR m.sender = ?6)
+                   AND m.id < ?8
                  ORDER BY m.id DESC LIMIT ?7",
             )?;
             let limit = filter.limit.map_or(-1, super::record::int);
@@ -129,7 +132,9 @@ impl Ledger {
                     filter.since,
                     filter.until,
                     filter.address,
-                    limit
+                    limit,
+                    // Without OR, so that a page begins at its place in the table.
+                    filter.before.unwrap_or(i64::MAX)
                 ],
                 |row| row.get::<_, i64>("id"),
             )?;

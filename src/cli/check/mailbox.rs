@@ -1,0 +1,190 @@
+//! What `check` finds about a mailbox without its folders: settings, people, a failed login.
+
+use std::collections::HashMap;
+
+use super::finding::Finding;
+use crate::card::Employee;
+use crate::config::Mailbox;
+use crate::imap;
+
+/// The traps that the configuration alone shows.
+pub(super) fn settings(mailbox: &Mailbox) -> Vec<Finding> {
+    let name = Some(mailbox.name.as_str());
+    let mut findings = Vec::new();
+    if mailbox.folders.spam_is_inbox() {
+        findings.push(Finding::fail(
+            name,
+            "spam-is-inbox",
+            "folders.spam is INBOX: everything arriving there counts as spam and is not saved"
+                .to_owned(),
+            "choose another folder for spam: set folders.spam to it, such as Junk, then run \
+             mailcrm redecide",
+        ));
+    }
+    if !mailbox.crm.enabled {
+        let text = "CRM integration is off: nothing is filed by itself".to_owned();
+        findings.push(Finding::ok(name, "crm-off", text));
+        return findings;
+    }
+    if mailbox.crm.history_days > 0 && mailbox.crm.history_outgoing {
+        let days = mailbox.crm.history_days;
+        findings.push(Finding::warn(
+            name,
+            "history-outgoing",
+            format!(
+                "sent mail of the last {days} days is filed too when a folder is first read: \
+                 robots of the CRM on \"mail sent\" fire for it"
+            ),
+            "if the CRM has such robots, set crm.history_outgoing = false before the first run",
+        ));
+    }
+    findings
+}
+
+/// Owner, queue and access list against the CRM's employees.
+pub(super) fn people(mailbox: &Mailbox, employees: &HashMap<u64, Employee>) -> Vec<Finding> {
+    let name = Some(mailbox.name.as_str());
+    let mut findings = Vec::new();
+    let lists: [(&str, &[u64], &str); 3] = [
+        (
+            "owner",
+            std::slice::from_ref(&mailbox.owner),
+            "new cards go to the webhook's employee instead",
+        ),
+        ("crm.queue", &mailbox.crm.queue, "their turns go to the others"),
+        ("access", &mailbox.access, "they cannot save by hand"),
+    ];
+    for (key, ids, consequence) in lists {
+        for id in ids {
+            match employees.get(id) {
+                Some(employee) if employee.active => {}
+                Some(employee) => findings.push(Finding::warn(
+                    name,
+                    "employee-inactive",
+                    format!("{key}: employee {id}, {}, is inactive: {consequence}", employee.name),
+                    &format!("put an active employee's number into {key}"),
+                )),
+                None => findings.push(Finding::fail(
+                    name,
+                    "employee-unknown",
+                    format!("{key}: the CRM has no employee {id}: {consequence}"),
+                    &format!("put the number of one of the CRM's employees into {key}"),
+                )),
+            }
+        }
+    }
+    if findings.is_empty() {
+        let owner = employees.get(&mailbox.owner).map_or("", |owner| owner.name.as_str());
+        let queue = match mailbox.crm.queue.len() {
+            0 => "new cards are the owner's".to_owned(),
+            count => format!("new cards go in turn to {count} employees"),
+        };
+        let text = format!("owner is employee {}, {owner}; {queue}", mailbox.owner);
+        findings.push(Finding::ok(name, "employees", text));
+    }
+    findings
+}
+
+/// A login that did not work, with what to do about it.
+pub(super) fn login_failed(mailbox: &Mailbox, error: &imap::Error) -> Finding {
+    let server = format!("{}:{}", mailbox.imap.host, mailbox.imap.port);
+    let mend = match error {
+        imap::Error::Credentials { .. } => {
+            "mend imap.username or the secret; the daemon tries a changed secret at once"
+        }
+        imap::Error::Secret(_) => {
+            "let the secret's file be readable for the daemon's user, with the secret on its \
+             first line"
+        }
+        imap::Error::Blocked(_) => {
+            "mend imap.host, imap.port, imap.tls or imap.ca_file as the text says"
+        }
+        imap::Error::Lost { .. } | imap::Error::Timeout { .. } => {
+            "look at imap.host, imap.port and the network; the daemon keeps trying"
+        }
+        imap::Error::Busy { .. } => "wait; the daemon keeps trying",
+        imap::Error::No { .. } | imap::Error::Unparsable { .. } => {
+            "ask the server's administrator; mailcrm run --log-level debug shows more"
+        }
+        imap::Error::Ledger(_) => "mend the ledger first",
+    };
+    let text = format!("{server}: {}", crate::causes(error));
+    Finding::fail(Some(&mailbox.name), "login", text, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::finding::Level;
+    use super::*;
+
+    fn mailbox(top: &str, folders: &str, crm: &str) -> Mailbox {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailcrm.toml");
+        let text = format!(
+            "[[mailbox]]\nname = \"sales\"\naddress = \"sales@example.com\"\nowner = 7\n{top}\n\
+             [mailbox.imap]\nhost = \"imap.example.com\"\nusername = \"sales\"\n\
+             password = \"hunter2\"\n[mailbox.folders]\n{folders}\n[mailbox.crm]\n{crm}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        crate::config::load(&path, std::iter::empty()).unwrap().mailboxes.remove(0)
+    }
+
+    fn found(findings: &[Finding]) -> Vec<(&'static str, Level)> {
+        findings.iter().map(|finding| (finding.code, finding.level)).collect()
+    }
+
+    #[test]
+    fn traps_of_the_faq_are_found_in_the_settings() {
+        let history = ("history-outgoing", Level::Warn);
+        let spam = ("spam-is-inbox", Level::Fail);
+        #[rustfmt::skip]
+        let cases = [
+            ("default",        mailbox("", "", ""),                         vec![history]),
+            ("no history",     mailbox("", "", "history_days = 0"),         vec![]),
+            ("without sent",   mailbox("", "", "history_outgoing = false"), vec![]),
+            ("spam is inbox",  mailbox("", "spam = \"inbox\"", ""),         vec![spam, history]),
+            ("spam by role",   mailbox("", "spam = \"\\\\Inbox\"", ""),     vec![spam, history]),
+            ("off",            mailbox("", "", "enabled = false"),          vec![("crm-off", Level::Ok)]),
+        ];
+        for (name, mailbox, expected) in cases {
+            assert_eq!(found(&settings(&mailbox)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn spam_folder_that_is_the_inbox_names_the_mend() {
+        let findings = settings(&mailbox("", "spam = \"INBOX\"", ""));
+        let mend = findings[0].mend.as_deref().unwrap();
+        assert!(mend.contains("choose another folder for spam"), "{mend}");
+        assert!(mend.contains("mailcrm redecide"), "{mend}");
+    }
+
+    #[test]
+    fn employees_are_looked_for_in_the_crm() {
+        let employee = |id, active| Employee { id, name: format!("E{id}"), email: None, active };
+        let employees: HashMap<u64, Employee> =
+            [employee(7, true), employee(9, false)].into_iter().map(|one| (one.id, one)).collect();
+        let inactive = ("employee-inactive", Level::Warn);
+        let unknown = ("employee-unknown", Level::Fail);
+        #[rustfmt::skip]
+        let cases = [
+            ("all there",        mailbox("", "", "queue = [7]"),     vec![("employees", Level::Ok)]),
+            ("queue inactive",   mailbox("", "", "queue = [7, 9]"),  vec![inactive]),
+            ("queue unknown",    mailbox("", "", "queue = [8]"),     vec![unknown]),
+            ("access unknown",   mailbox("access = [8]", "", ""),    vec![unknown]),
+        ];
+        for (name, mailbox, expected) in cases {
+            assert_eq!(found(&people(&mailbox, &employees)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn failed_login_names_server_and_mend_and_no_secret() {
+        let error = imap::Error::Credentials { text: "no".to_owned() };
+        let finding = login_failed(&mailbox("", "", ""), &error);
+        assert_eq!(finding.level, Level::Fail);
+        assert!(finding.text.starts_with("imap.example.com:993: "), "{}", finding.text);
+        assert!(!format!("{finding:?}").contains("hunter2"));
+    }
+}
