@@ -119,14 +119,16 @@ fuzz: deps ## build the fuzz targets (not a part of test)
 	    cargo build --release --manifest-path fuzz/Cargo.toml --target "$$host" --bins
 	echo "the targets lie in fuzz/target/$$host/release; run one with a folder for its corpus"
 
-bench: ## measure what docs and README claim
+bench: ## measure latency, backlog, memory and requests; one part: ARGS=latency
 	@$(MAKE) --no-print-directory deps \
 	    PACKAGES="$$(command -v mbsync >/dev/null || echo isync)"
-	cargo bench --locked $(ARGS)
+	cargo bench --locked --bench figures -- $(ARGS)
 
 package: deps ## build the Debian package
 	@if ! cargo deb --version >/dev/null 2>&1; then
 	    echo 'make: cargo-deb is missing; cargo install --locked cargo-deb' >&2
 	    exit 1
 	fi
-	cargo deb --locked
+	cargo build --locked --release
+	target/release/mailcrm man target/man
+	cargo deb --locked --no-build

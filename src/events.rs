@@ -156,6 +156,11 @@ pub fn sandbox_in_use(page: &str) {
     tracing::warn!(page, "no CRM is configured, mail is filed in the built-in sandbox");
 }
 
+/// The stand-in itself is at fault, not what it was asked.
+pub fn sandbox_failed(doing: &str, error: &str) {
+    tracing::error!(doing, error, "sandbox failed");
+}
+
 pub fn spool_full(used_mib: u64, max_mib: u64) {
     tracing::warn!(used_mib, max_mib, "spool full, reading waits until mail was delivered");
 }

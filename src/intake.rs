@@ -1,5 +1,6 @@
 //! One raw message in, one ledger transaction out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use crate::events;
 use crate::folder::Role;
 use crate::ledger::{
     self, Batch, Known, Ledger, Location, MailboxId, MessageFacts, Recorded, Seen, SpoolWriter,
-    Verdict,
+    Stretch, Verdict,
 };
 use crate::message::{self, Class, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
@@ -184,14 +185,15 @@ impl Intake {
         }
     }
 
-    /// Records what was judged; says the fate of each in the log.
+    /// Records what was judged; says the fate of each in the log. Returns the folder's cursor.
     pub async fn record(
         &self,
         reading: &Reading,
         seen: Vec<Seen>,
-        cursor: Option<u32>,
+        stretch: &Arc<Stretch>,
+        gone: &BTreeSet<u32>,
         now: i64,
-    ) -> Result<(), ledger::Error> {
+    ) -> Result<u32, ledger::Error> {
         let history = seen.iter().any(|one| one.uid <= reading.first_until);
         let told: Vec<(u32, Option<String>, Verdict)> = seen
             .iter()
@@ -203,16 +205,17 @@ impl Intake {
             role: reading.role.as_str(),
             uid_validity: reading.uid_validity,
             owner: self.owner,
-            cursor,
+            stretch: Arc::clone(stretch),
             first_reading: history,
             seen,
+            gone: gone.clone(),
             now,
         };
-        let recorded = self.ledger.record(batch).await?;
+        let (recorded, cursor) = self.ledger.record(batch).await?;
         for (recorded, (uid, message_id, verdict)) in recorded.iter().zip(&told) {
             self.tell(reading, *recorded, *uid, message_id.as_deref(), verdict);
         }
-        Ok(())
+        Ok(cursor)
     }
 
     fn tell(

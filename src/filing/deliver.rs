@@ -2,7 +2,6 @@
 //! before the next.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 
@@ -61,7 +60,7 @@ impl<C: Crm> Filing<C> {
         };
         match done {
             Ok(()) => {
-                self.last_delivered.store(unix_now(), Ordering::Relaxed);
+                self.suspects.delivered(case.entry.id);
                 Ok(Step::Done)
             }
             Err(Stop::Step(step)) => Ok(step),
@@ -294,6 +293,7 @@ impl<C: Crm> Filing<C> {
             self.ledger.settle(entry.id, outcome, candidates, evidence, None).await?;
             return Err(Stop::Step(Step::Done));
         }
+        let _one_at_a_time = self.turns.lock().await;
         let (plan, turn) = match placement {
             Placement::File { owner, responsible, bound, client } => {
                 let (client_email, client) = client.unzip();

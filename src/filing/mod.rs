@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -21,8 +20,10 @@ use crate::{events, unix_now};
 mod case;
 pub mod content;
 mod deliver;
+mod suspects;
 
 use case::Case;
+use suspects::Suspects;
 
 /// Mails asked about together: enough to share the look-ups, few enough that live mail does not
 /// wait long for them.
@@ -70,8 +71,9 @@ pub struct Filing<C> {
     ledger: Ledger,
     crm: C,
     settings: watch::Receiver<Arc<Settings>>,
-    /// Unix seconds of the last delivery, for telling one bad entry from a bad day.
-    last_delivered: AtomicI64,
+    suspects: Suspects,
+    /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
+    turns: Mutex<()>,
 }
 
 /// What filing knows during one round, growing with what it makes.
@@ -97,15 +99,13 @@ enum Step {
     Done,
     /// The lane waits: what stands behind must not overtake.
     Wait,
-    /// The lane waits after an answer that may be the entry's fault or the CRM's.
-    Doubt(Failure),
     /// Everything waits.
     Pause(Failure),
 }
 
 impl<C: Crm> Filing<C> {
     pub fn new(ledger: Ledger, crm: C, settings: watch::Receiver<Arc<Settings>>) -> Filing<C> {
-        Filing { ledger, crm, settings, last_delivered: AtomicI64::new(0) }
+        Filing { ledger, crm, settings, suspects: Suspects::default(), turns: Mutex::new(()) }
     }
 
     /// Files what is due until `stop` becomes true; the delivery in hand is finished first.
@@ -159,7 +159,8 @@ impl<C: Crm> Filing<C> {
                 Round::Worked | Round::Idle => {
                     pauses.reset();
                     slow.reset();
-                    if state != "open" {
+                    // A round in which nothing was due proves nothing.
+                    if state != "open" && !self.suspects.are_all() {
                         if !state.is_empty() {
                             events::crm_open();
                         }
@@ -262,7 +263,36 @@ impl<C: Crm> Filing<C> {
                 cases.push(case);
             }
         }
+        let cases = self.without_waiting(cases).await?;
         self.cases(directory, stop, cases).await
+    }
+
+    /// Lets answers wait whose parent is owed and not in this round, before the CRM is asked
+    /// anything for them.
+    async fn without_waiting(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, ledger::Error> {
+        let now = unix_now();
+        let mut here: HashSet<i64> = cases.iter().map(|case| case.entry.id).collect();
+        let mut waiting: HashSet<String> = HashSet::new();
+        let mut kept = Vec::with_capacity(cases.len());
+        cases.sort_by_key(|case| case.entry.id);
+        for case in cases {
+            let owed = case.parent.as_ref().and_then(|parent| {
+                let owed = parent.owed_entry.filter(|owed| *owed < case.entry.id)?;
+                (case.entry.plan.is_none() && !here.contains(&owed)).then_some(parent.owed_until)
+            });
+            if let Some(until) = owed {
+                let next = until.unwrap_or(now).max(now + PARENT_WAIT);
+                self.ledger.postpone(case.entry.id, next).await?;
+            }
+            // What stands behind it must not overtake.
+            if owed.is_some() || waiting.contains(&case.entry.lane) {
+                here.remove(&case.entry.id);
+                waiting.insert(case.entry.lane.clone());
+            } else {
+                kept.push(case);
+            }
+        }
+        Ok(kept)
     }
 
     async fn cases(
@@ -279,11 +309,8 @@ impl<C: Crm> Filing<C> {
         let history = cases.iter().any(|case| !case.entry.live);
         let groups = lanes(cases);
         let paused: Mutex<Option<Failure>> = Mutex::new(None);
-        let doubt: Mutex<Option<Failure>> = Mutex::new(None);
-        let done = AtomicI64::new(0);
         let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
         let (knowledge, paused_by, failed_by) = (&knowledge, &paused, &failed);
-        let (doubted_by, done_by) = (&doubt, &done);
         futures_util::stream::iter(groups)
             .for_each_concurrent(LANES, |group| async move {
                 for case in group {
@@ -305,14 +332,8 @@ impl<C: Crm> Filing<C> {
                         }
                     }
                     match self.deliver(directory, knowledge, case).await {
-                        Ok(Step::Done) => {
-                            done_by.fetch_add(1, Ordering::Relaxed);
-                        }
+                        Ok(Step::Done) => {}
                         Ok(Step::Wait) => return,
-                        Ok(Step::Doubt(failure)) => {
-                            *doubted_by.lock().await = Some(failure);
-                            return;
-                        }
                         Ok(Step::Pause(failure)) => {
                             *paused_by.lock().await = Some(failure);
                             return;
@@ -328,9 +349,7 @@ impl<C: Crm> Filing<C> {
         if let Some(error) = failed.into_inner() {
             return Err(error);
         }
-        // When nothing at all got through, it is the CRM: it is not asked fifty times a round.
-        let doubt = doubt.into_inner().filter(|_| done.into_inner() == 0);
-        Ok(paused.into_inner().or(doubt).map_or(Round::Worked, Round::Pause))
+        Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
     }
 
     /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
@@ -342,21 +361,16 @@ impl<C: Crm> Filing<C> {
         failure: Failure,
     ) -> Result<Round, ledger::Error> {
         if may_be_the_entry(&failure) && cases.len() > 1 {
-            let mut ended = Round::Pause(failure);
             for case in cases {
                 if *stop.borrow() {
                     break;
                 }
                 match Box::pin(self.cases(directory, stop, vec![case])).await? {
-                    // One mail's fault stops only itself; a CRM that is down stops all.
-                    Round::Pause(failure) if !may_be_the_entry(&failure) => {
-                        return Ok(Round::Pause(failure));
-                    }
-                    Round::Pause(_) | Round::Idle => {}
-                    Round::Worked => ended = Round::Worked,
+                    Round::Pause(failure) => return Ok(Round::Pause(failure)),
+                    Round::Idle | Round::Worked => {}
                 }
             }
-            return Ok(ended);
+            return Ok(Round::Worked);
         }
         // The head carries the note, so that `explain` shows what the CRM said.
         if cases.is_empty() {
@@ -365,7 +379,7 @@ impl<C: Crm> Filing<C> {
         let case = cases.swap_remove(0);
         match self.failed(&case.entry, None, failure).await? {
             Step::Done | Step::Wait => Ok(Round::Worked),
-            Step::Doubt(failure) | Step::Pause(failure) => Ok(Round::Pause(failure)),
+            Step::Pause(failure) => Ok(Round::Pause(failure)),
         }
     }
 
@@ -443,12 +457,8 @@ impl<C: Crm> Filing<C> {
                 let (min, max) = ENTRY_WAITS;
                 let wait =
                     retry_after.unwrap_or_else(|| delay(Duration::from_secs(trouble), min, max));
-                // Ten times, while others got through: it is this entry.
-                let others = self.last_delivered.load(Ordering::Relaxed);
-                if suspect
-                    && entry.suspicions + 1 >= SUSPICIONS
-                    && entry.trouble_since.is_some_and(|since| others >= since)
-                {
+                let counts = suspect && self.suspects.note(entry.id, entry.suspicions > 0);
+                if counts && entry.suspicions + 1 >= SUSPICIONS {
                     self.refuse(entry, attempt("refused"), &reason).await?;
                     return Ok(Step::Done);
                 }
@@ -457,8 +467,13 @@ impl<C: Crm> Filing<C> {
                 // With the whole CRM in trouble the pause stands for the entry's own wait.
                 let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
                 let sent = sent.map(|kind| (kind, ambiguous));
-                self.ledger.defer(entry.id, next, suspect, sent, Some(attempt("deferred"))).await?;
-                if suspect { Ok(Step::Doubt(failure)) } else { Ok(Step::Pause(failure)) }
+                self.ledger.defer(entry.id, next, counts, sent, Some(attempt("deferred"))).await?;
+                // One bad entry stops nothing else; but where each fails it is none of them.
+                if suspect && !self.suspects.are_all() {
+                    Ok(Step::Wait)
+                } else {
+                    Ok(Step::Pause(failure))
+                }
             }
         }
     }
@@ -470,6 +485,7 @@ impl<C: Crm> Filing<C> {
         reason: &str,
     ) -> Result<(), ledger::Error> {
         events::delivery_refused(entry.id, reason);
+        self.suspects.forget(entry.id);
         self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt)).await
     }
 }

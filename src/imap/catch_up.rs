@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Error;
 use super::fetch::{Header, WHOLE};
 use super::link::{CHUNK, Link, Listed, Opened};
-use crate::folder::{FolderCursor, Role, Selected, Step, advance, floor_under, next_step};
+use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
-use crate::ledger::{self, FolderRow, Seen};
+use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
@@ -31,6 +31,8 @@ const DATES: usize = 500;
 /// UIDs of a failed range that are suspected; the range holds at most [`BATCH`] messages, but may
 /// have gaps.
 const SUSPECTS: u32 = 100_000;
+/// Stands in [`Trouble`] for the dates of all messages of a folder; no message has this UID.
+const WHOLE_FOLDER: u32 = 0;
 
 /// Held in common by all mailboxes of a process.
 pub(super) struct Bounds {
@@ -93,6 +95,7 @@ impl Trouble {
             }
             Error::Busy { .. }
             | Error::Credentials { .. }
+            | Error::Held { .. }
             | Error::Secret(_)
             | Error::Blocked(_)
             | Error::Ledger(_) => return,
@@ -152,6 +155,10 @@ pub(super) struct CatchUp<'a> {
     pub max_message: u64,
     /// Messages of the stretch that left the server before they were read.
     pub gone: BTreeSet<u32>,
+    /// What the server lists of the folder that is being read.
+    pub stretch: Arc<Stretch>,
+    /// The folder's cursor as it was recorded last.
+    pub cursor: u32,
 }
 
 impl CatchUp<'_> {
@@ -181,7 +188,7 @@ impl CatchUp<'_> {
             match step {
                 Step::Wait => break,
                 Step::FirstContact { window_start } => {
-                    let history = self.begin(&mut row, opened, window_start, None).await?;
+                    let history = self.begin(&name, &mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
                     events::folder_first_read(&self.intake.name, name, history, self.history_days);
                 }
@@ -190,10 +197,10 @@ impl CatchUp<'_> {
                     if row.uid_validity == opened.uid_validity {
                         ledger.forget_places(row.id, row.uid_validity).await?;
                     }
-                    self.begin(&mut row, opened, window_start, None).await?;
+                    self.begin(&name, &mut row, opened, window_start, None).await?;
                 }
                 Step::Widen { window_start, floor } => {
-                    self.begin(&mut row, opened, window_start, Some(floor)).await?;
+                    self.begin(&name, &mut row, opened, window_start, Some(floor)).await?;
                 }
                 Step::FetchFrom { from } => {
                     read += self.stretch(folder, &row, opened, from).await?;
@@ -216,6 +223,7 @@ impl CatchUp<'_> {
     /// window were found.
     async fn begin(
         &mut self,
+        name: &str,
         row: &mut FolderRow,
         opened: Opened,
         window_start: i64,
@@ -232,14 +240,22 @@ impl CatchUp<'_> {
         // SEARCH counts by days, the window by seconds.
         let mut first = None;
         let mut before = 0;
-        'dates: for some in recent.chunks(DATES) {
-            for (uid, date) in self.link.dates(some).await? {
-                if date.is_none_or(|date| date >= window_start) {
-                    first = Some(uid);
-                    break 'dates;
+        // A date that cannot be read must not keep the folder from being read: then the day will
+        // do, and what lies before the window gets a row that says so.
+        if self.trouble.of(name, WHOLE_FOLDER).any() {
+            first = recent.first().copied();
+        } else {
+            self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
+            'dates: for some in recent.chunks(DATES) {
+                for (uid, date) in self.link.dates(some).await? {
+                    if date.is_none_or(|date| date >= window_start) {
+                        first = Some(uid);
+                        break 'dates;
+                    }
+                    before += 1;
                 }
-                before += 1;
             }
+            self.trouble.reading = None;
         }
         // Without UIDNEXT the last message is where the folder ends for now.
         let last = if top == u32::MAX { recent.last().copied().unwrap_or(0) } else { top };
@@ -250,7 +266,8 @@ impl CatchUp<'_> {
         row.cursor = floor;
         row.floor = floor;
         row.history_days = row.history_days.max(self.history_days);
-        self.intake.ledger.begin_folder(row.clone()).await?;
+        self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
+        self.trouble.read(name, WHOLE_FOLDER);
         Ok(recent.len().saturating_sub(before))
     }
 
@@ -296,18 +313,18 @@ impl CatchUp<'_> {
                 self.intake.ledger.folder_seen(row.id, next, uids.len() as u64).await?;
             }
             self.gone.clear();
-            self.messages(&reading, &uids).await?;
+            self.cursor = 0;
             if let Some(top) = top {
-                // The cursor goes by what the ledger holds, not by what was meant to be written.
-                let mut done =
-                    if uids.is_empty() { placed } else { self.placed(row, &listed).await? };
-                done.extend(&self.gone);
-                let cursor = advance(low.saturating_sub(1), top, &listed, &done);
-                self.intake.record(&reading, Vec::new(), Some(cursor), unix_now()).await?;
-                if cursor < top {
+                self.stretch = Arc::new(Stretch { listed, top });
+                self.messages(&reading, &uids).await?;
+                if self.cursor < top {
+                    // What left the server meanwhile, or a stretch without a single message.
+                    self.commit(&reading, Vec::new()).await?;
+                }
+                if self.cursor < top {
                     return Err(Error::Unparsable {
                         doing: "read messages",
-                        what: format!("message {} was not recorded", cursor.saturating_add(1)),
+                        what: format!("message {} was not recorded", self.cursor.saturating_add(1)),
                     });
                 }
             }
@@ -333,7 +350,7 @@ impl CatchUp<'_> {
         // Copies of the references, so that what is judged does not borrow from `self`.
         let intake = self.intake;
         while let Some(&first) = rest.first() {
-            self.room().await?;
+            self.room(reading, &mut judging).await?;
             let careful = self.trouble.of(&reading.name, first).any();
             let batch = if careful {
                 rest.get(..1).unwrap_or_default()
@@ -384,7 +401,7 @@ impl CatchUp<'_> {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             headers?
         };
         self.absent(uids, headers.iter().map(|header| header.uid)).await?;
@@ -414,10 +431,12 @@ impl CatchUp<'_> {
             self.commit(reading, decided).await?;
         }
         for group in groups(small) {
+            // Once more: the bodies of one batch can be many times what the spool may hold.
+            self.room(reading, judging).await?;
             let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
-            self.commit(reading, judged?).await?;
+            self.commit_some(reading, judged?).await?;
             let bodies = bodies?;
             let gone = self.absent(&wanted, bodies.iter().map(|(uid, _)| *uid)).await?;
             let mut dates: HashMap<u32, Arrived> =
@@ -441,6 +460,7 @@ impl CatchUp<'_> {
         }
         for (header, size) in large {
             self.settle(reading, judging).await?;
+            self.room(reading, judging).await?;
             let seen = self.large(reading, header, size, now).await?;
             self.commit(reading, vec![seen]).await?;
         }
@@ -534,14 +554,17 @@ impl CatchUp<'_> {
         judging: &mut Option<Judging<'_>>,
     ) -> Result<(), Error> {
         let seen = judged(judging).await?;
-        self.commit(reading, seen).await
+        self.commit_some(reading, seen).await
     }
 
+    async fn commit_some(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
+        if seen.is_empty() { Ok(()) } else { self.commit(reading, seen).await }
+    }
+
+    /// Records what was judged, and moves the cursor with it.
     async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
-        if seen.is_empty() {
-            return Ok(());
-        }
-        self.intake.record(reading, seen, None, unix_now()).await?;
+        let now = unix_now();
+        self.cursor = self.intake.record(reading, seen, &self.stretch, &self.gone, now).await?;
         Ok(())
     }
 
@@ -554,10 +577,18 @@ impl CatchUp<'_> {
             .map_err(|_| Error::Ledger(ledger::Error::Interrupted { doing: "wait for memory" }))
     }
 
-    /// Waits while the spool is full; says so once.
-    async fn room(&mut self) -> Result<(), Error> {
+    /// Waits while the spool is full; says so once. What was fetched already is recorded first,
+    /// so that it can be delivered.
+    async fn room(
+        &mut self,
+        reading: &Reading,
+        judging: &mut Option<Judging<'_>>,
+    ) -> Result<(), Error> {
         const MIB: u64 = 1024 * 1024;
         let spool = Arc::clone(self.intake.ledger.spool());
+        if spool.is_full() {
+            self.settle(reading, judging).await?;
+        }
         let mut noop_at = Instant::now() + Duration::from_secs(120);
         while spool.is_full() {
             if !self.bounds.full.swap(true, Ordering::Relaxed) {

@@ -320,6 +320,7 @@ fn refused(error: Error) -> Error {
         | Error::Busy { .. }
         | Error::Unparsable { .. }
         | Error::Credentials { .. }
+        | Error::Held { .. }
         | Error::Secret(_)
         | Error::Blocked(_)
         | Error::Ledger(_)) => other,

@@ -33,6 +33,12 @@ pub enum Error {
     /// The operator's: rejected credentials.
     #[error("the server rejects username or password: {text}")]
     Credentials { text: String },
+    /// Credentials that were rejected before and are not tried again yet.
+    #[error(
+        "the server rejected username or password: next try in {minutes} min, or as soon as the \
+         secret changes"
+    )]
+    Held { minutes: i64 },
     #[error("{0}")]
     Secret(String),
     /// The operator's: no trust, no STARTTLS, no such host.

@@ -106,8 +106,10 @@ pub async fn watch(
                 let Error::Ledger(error) = error else { return Ok(()) };
                 return Err(error);
             }
-            Error::Credentials { .. } => ("blocked", SECRET),
-            Error::Secret(_) | Error::Blocked(_) => ("blocked", BLOCKED),
+            Error::Credentials { .. } | Error::Held { .. } | Error::Secret(_) => {
+                ("blocked", SECRET)
+            }
+            Error::Blocked(_) => ("blocked", BLOCKED),
             Error::Lost { .. }
             | Error::Timeout { .. }
             | Error::Busy { .. }
@@ -115,8 +117,9 @@ pub async fn watch(
             | Error::Unparsable { .. } => ("waiting", pauses.pause()),
         };
         let text = crate::causes(&error);
-        // Said when it changes, not each time it is met.
-        if told.as_deref() != Some(&text) {
+        // Said when it changes, not each time it is met; the minutes that are left are no news.
+        let held = matches!(error, Error::Held { .. }) && told.is_some();
+        if !held && told.as_deref() != Some(&text) {
             if state == "blocked" {
                 events::mailbox_blocked(&watched.mailbox.name, &text, delay);
             } else if !matches!(error, Error::Ledger(_)) {
@@ -131,7 +134,7 @@ pub async fn watch(
             () = stopped(&mut stop) => {}
             Ok(()) = reload.changed() => {
                 told = None;
-                if let Error::Credentials { .. } = error {
+                if let Error::Credentials { .. } | Error::Held { .. } = error {
                     drop(ledger.note_login_refusals(id, Vec::new(), None).await);
                 }
             }
@@ -161,12 +164,7 @@ async fn session(
     let now = unix_now();
     let at = next_login(&refused, now);
     if known && at > now {
-        return Err(Error::Credentials {
-            text: format!(
-                "next try in {} min, or as soon as the secret changes",
-                (at - now) / 60 + 1
-            ),
-        });
+        return Err(Error::Held { minutes: (at - now) / 60 + 1 });
     }
     ledger.mailbox_state(id, "connecting", None).await?;
     let link = match connect(imap, &secret, &watched.shared.trust, &watched.shared.gate).await {
@@ -245,9 +243,9 @@ async fn serve(
     events::mailbox_connected(&mailbox.name, folders.len(), waits_by);
     *told = None;
     let mut state = Watching { parked: HashMap::new(), last: HashMap::new() };
-    // The main folder last, so that it is the one selected when waiting begins.
+    // The inbox first: a stranger's question makes the card that our answer in Sent belongs on.
     let order: Vec<usize> =
-        (0..folders.len()).filter(|index| *index != main).chain([main]).collect();
+        [main].into_iter().chain((0..folders.len()).filter(|index| *index != main)).collect();
     let mut dirty: Vec<usize> = order.clone();
     let mut sweep = false;
     loop {
@@ -265,10 +263,8 @@ async fn serve(
             dirty.push(main);
             continue;
         }
-        if link.news.overflow {
-            notified = false;
-        }
         if link.news.any() {
+            notified &= !link.news.overflow;
             dirty = news(link, &folders, &order, main);
             continue;
         }
@@ -288,7 +284,10 @@ async fn serve(
         };
         match woke {
             Woke::Stop => return Ok(()),
-            Woke::News => dirty = news(link, &folders, &order, main),
+            Woke::News => {
+                notified &= !link.news.overflow;
+                dirty = news(link, &folders, &order, main);
+            }
             Woke::Time => {
                 // Whatever was announced or not: UIDNEXT is compared.
                 dirty = order.clone();
@@ -362,6 +361,8 @@ impl Watching {
             history_days: watched.mailbox.crm.history_days,
             max_message: watched.max_message,
             gone: Default::default(),
+            stretch: Default::default(),
+            cursor: 0,
         };
         match catch_up.folder(folder, already).await {
             Ok(opened) => {

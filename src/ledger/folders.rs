@@ -130,7 +130,8 @@ impl Ledger {
                 "INSERT INTO folder (mailbox, name, role, uid_validity, cursor, floor,
                                      first_read_at, history_days, first_until, uid_next, behind)
                  VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5, 0, 0, 0)
-                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role",
+                 ON CONFLICT (mailbox, name) DO UPDATE SET role = excluded.role
+                 WHERE role <> excluded.role",
                 params![mailbox.0, name, role, now, history_days],
             )?;
             tx.query_row(
@@ -167,9 +168,26 @@ impl Ledger {
 
     /// Begins a folder's reading anew: at first contact, after a renumbering, or for more
     /// history. All that lies above `floor` is to be gone through; what has a place already is
-    /// not read again.
-    pub async fn begin_folder(&self, row: FolderRow) -> Result<(), Error> {
+    /// not read again, but for what only the old window kept out when the window was `widened`.
+    pub async fn begin_folder(&self, row: FolderRow, widened: bool) -> Result<(), Error> {
         self.write("begin a folder", move |tx| {
+            if widened {
+                // Rows above the old floor. They owe nothing and are written anew when their
+                // UIDs are gone through; a message with a place elsewhere stays for that one.
+                tx.execute(
+                    "DELETE FROM place WHERE folder = ?1 AND message IN
+                         (SELECT id FROM message
+                          WHERE state = 'skipped' AND reason = 'before-history')",
+                    params![row.id],
+                )?;
+                tx.execute(
+                    "DELETE FROM message
+                     WHERE state = 'skipped' AND reason = 'before-history'
+                       AND NOT EXISTS (SELECT 1 FROM place p WHERE p.message = message.id)
+                       AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.message = message.id)",
+                    [],
+                )?;
+            }
             tx.execute(
                 "UPDATE folder SET uid_validity = ?2, cursor = ?3, floor = ?4, history_days = ?5,
                                    first_until = ?6

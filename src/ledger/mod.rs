@@ -19,7 +19,7 @@ mod views;
 
 pub use folders::{FolderRow, MailboxId};
 pub use outbox::{Attempt, Entry, EntryAction, MadeRow, Outcome, Parent, Plan, Saved};
-pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Verdict};
+pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Stretch, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
 pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};
 

@@ -110,6 +110,8 @@ pub struct Parent {
     pub state: State,
     /// Its entry, while that is owed.
     pub owed_entry: Option<i64>,
+    /// When that is tried next, Unix seconds.
+    pub owed_until: Option<i64>,
     /// The activity's owner first.
     pub cards: Vec<CardRef>,
 }
@@ -181,12 +183,16 @@ impl Ledger {
         .await
     }
 
-    /// When the next waiting entry is due; `None` if nothing is owed.
+    /// When the next waiting entry is due; `None` if nothing is owed. An entry is not due before
+    /// the head of its lane is.
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
         self.read("read what is due", |conn| {
             conn.query_row(
-                "SELECT min(next_attempt_at) AS next FROM entry
-                 WHERE state IN ('queued', 'deferred')",
+                "SELECT min(e.next_attempt_at) AS next FROM entry e
+                 WHERE e.state IN ('queued', 'deferred')
+                   AND NOT EXISTS (SELECT 1 FROM entry head
+                                   WHERE head.lane = e.lane AND head.id < e.id
+                                     AND head.state IN ('queued', 'deferred'))",
                 [],
                 |row| row.get("next"),
             )
@@ -194,13 +200,18 @@ impl Ledger {
         .await
     }
 
-    /// Whether live mail became due that is not among `lanes`.
+    /// Whether live mail with a number above `after` became due, and can be delivered: what
+    /// stands behind a waiting head cannot.
     pub async fn live_is_due(&self, now: i64, after: i64) -> Result<bool, Error> {
         self.read("read what is due", move |conn| {
             conn.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM entry
-                                WHERE state IN ('queued', 'deferred') AND live = 1
-                                  AND next_attempt_at <= ?1 AND id > ?2) AS due",
+                "SELECT EXISTS (SELECT 1 FROM entry e
+                                WHERE e.state IN ('queued', 'deferred') AND e.live = 1
+                                  AND e.next_attempt_at <= ?1 AND e.id > ?2
+                                  AND NOT EXISTS (SELECT 1 FROM entry head
+                                                  WHERE head.lane = e.lane AND head.id < e.id
+                                                    AND head.state IN ('queued', 'deferred')
+                                                    AND head.next_attempt_at > ?1)) AS due",
             )?
             .query_row(params![now, after], |row| row.get("due"))
         })
@@ -684,7 +695,7 @@ fn made_rows(conn: &Connection, entry: i64) -> rusqlite::Result<Vec<MadeRow>> {
 fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Parent>> {
     let found = conn
         .prepare_cached(
-            "SELECT m.id, m.state, e.id AS entry
+            "SELECT m.id, m.state, e.id AS entry, e.next_attempt_at
              FROM message m
              LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
@@ -698,15 +709,17 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
                 row.get::<_, i64>("id")?,
                 row.get::<_, String>("state")?,
                 row.get::<_, Option<i64>>("entry")?,
+                row.get::<_, Option<i64>>("next_attempt_at")?,
             ))
         })
         .optional()?;
-    let Some((message, state, owed_entry)) = found else { return Ok(None) };
+    let Some((message, state, owed_entry, owed_until)) = found else { return Ok(None) };
     Ok(Some(Parent {
         message,
         message_id: id.to_owned(),
         state: State::parse(&state).unwrap_or(State::Skipped),
         owed_entry,
+        owed_until,
         cards: cards(conn, message)?,
     }))
 }

@@ -1,8 +1,12 @@
 //! What arrived: messages, places, what is owed for them and the cursor, in one transaction.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Error, Ledger, Location, MailboxId};
+use crate::folder::advance;
 use crate::message::Class;
 use crate::rules::{Direction, Evidence, Reason, State};
 
@@ -64,7 +68,16 @@ pub struct Seen {
     pub verdict: Verdict,
 }
 
-/// A stretch of a folder that was gone through.
+/// What the server lists of a folder from its cursor upwards.
+#[derive(Clone, Debug, Default)]
+pub struct Stretch {
+    /// UIDs on the server, in order.
+    pub listed: Vec<u32>,
+    /// Up to where the list is complete.
+    pub top: u32,
+}
+
+/// Messages of a folder that were gone through.
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub mailbox: MailboxId,
@@ -73,13 +86,14 @@ pub struct Batch {
     pub uid_validity: u32,
     /// Employee who connected the mailbox.
     pub owner: u64,
-    /// The folder's new cursor: every UID at or below it is in `seen`, has a place, or was
-    /// proved absent. `None` leaves it.
-    pub cursor: Option<u32>,
+    /// What the server listed of the folder here.
+    pub stretch: Arc<Stretch>,
     /// Before this batch the folder was being read for the first time: history, looked up in the
     /// CRM before anything is made for it.
     pub first_reading: bool,
     pub seen: Vec<Seen>,
+    /// Listed messages that left the server before they were read.
+    pub gone: BTreeSet<u32>,
     /// Unix seconds.
     pub now: i64,
 }
@@ -128,7 +142,8 @@ impl Ledger {
         .await
     }
 
-    /// Records a stretch of a folder: messages, places, entries and the cursor.
+    /// Records messages, places, entries and the cursor, which moves as far as every listed
+    /// message has a place. Returns what became of each message, and the cursor.
     ///
     /// All of it or none: after a crash the cursor still stands before the messages, and they
     /// are fetched again. The spool's segments named in the batch must be finished.
@@ -136,7 +151,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Sql`] if SQLite refuses. Nothing has been written then, and the segments of the
     /// batch are removed.
-    pub async fn record(&self, batch: Batch) -> Result<Vec<Recorded>, Error> {
+    pub async fn record(&self, batch: Batch) -> Result<(Vec<Recorded>, u32), Error> {
         let inner = std::sync::Arc::clone(&self.inner);
         let segments: Vec<u64> = segments_of(&batch);
         let result = self
@@ -148,36 +163,25 @@ impl Ledger {
                     .iter()
                     .map(|seen| record_one(tx, &batch, seen, &mut kept))
                     .collect::<rusqlite::Result<Vec<_>>>()?;
-                if let Some(cursor) = batch.cursor {
-                    // Never backwards: two stretches may be recorded out of turn.
-                    tx.prepare_cached(
-                        "UPDATE folder SET cursor = max(cursor, ?2)
-                         WHERE id = ?1 AND uid_validity = ?3",
-                    )?
-                    .execute(params![
-                        batch.folder,
-                        cursor,
-                        batch.uid_validity
-                    ])?;
-                }
+                let cursor = move_cursor(tx, &batch)?;
                 // Before the commit: from then on a delivery may release the message.
                 for (segment, messages) in kept {
                     if messages > 0 {
                         inner.spool.keep(segment, messages);
                     }
                 }
-                Ok((recorded, segments_of(&batch)))
+                Ok((recorded, cursor, segments_of(&batch)))
             })
             .await;
         match result {
-            Ok((recorded, written)) => {
+            Ok((recorded, cursor, written)) => {
                 for segment in written {
                     self.inner.spool.sweep(segment);
                 }
                 if recorded.iter().any(|one| one.decided) {
                     self.ring();
                 }
-                Ok(recorded)
+                Ok((recorded, cursor))
             }
             Err(error) => {
                 for segment in segments {
@@ -187,6 +191,35 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Moves the cursor by what stands in the ledger, never by what was meant to be written. It never
+/// goes back.
+fn move_cursor(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<u32> {
+    let cursor: Option<u32> = tx
+        .prepare_cached("SELECT cursor FROM folder WHERE id = ?1 AND uid_validity = ?2")?
+        .query_row(params![batch.folder, batch.uid_validity], |row| row.get("cursor"))
+        .optional()?;
+    // The folder was begun anew meanwhile: its cursor counts other UIDs.
+    let Some(cursor) = cursor else { return Ok(0) };
+    let stretch = &batch.stretch;
+    if stretch.top <= cursor {
+        return Ok(cursor);
+    }
+    let mut statement = tx.prepare_cached(
+        "SELECT uid FROM place
+         WHERE folder = ?1 AND uid_validity = ?2 AND uid > ?3 AND uid <= ?4",
+    )?;
+    let rows = statement
+        .query_map(params![batch.folder, batch.uid_validity, cursor, stretch.top], |row| {
+            row.get("uid")
+        })?;
+    let mut done: BTreeSet<u32> = rows.collect::<rusqlite::Result<_>>()?;
+    done.extend(&batch.gone);
+    let moved = advance(cursor, stretch.top, &stretch.listed, &done);
+    tx.prepare_cached("UPDATE folder SET cursor = ?2 WHERE id = ?1 AND cursor <> ?2")?
+        .execute(params![batch.folder, moved])?;
+    Ok(moved)
 }
 
 /// Whether a place of this role in this mailbox decides nothing: the folder was renumbered, or

@@ -26,7 +26,12 @@ pub enum Fault {
     HtmlError,
     /// 502, as a gateway's whose CRM is down.
     BadGateway,
+    /// An error answer of the CRM itself.
+    Says { status: &'static str, code: &'static str, text: &'static str },
 }
+
+/// Looks at a call before it is forwarded; may change the CRM meanwhile, or name a fault.
+pub type Before = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 
 /// How probable each fault is, from 0.0 to 1.0; together at most 1.0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +81,7 @@ pub struct CrmFaults {
 struct Shared {
     crm_port: u16,
     state: Mutex<State>,
+    before: Mutex<Option<Before>>,
 }
 
 struct State {
@@ -108,6 +114,7 @@ impl CrmFaults {
                 next: 0,
                 threads: Vec::new(),
             }),
+            before: Mutex::new(None),
         });
         let taken = Arc::clone(&shared);
         let acceptor = Acceptor::start(Arc::new(move |stream| Shared::take(&taken, stream)));
@@ -134,6 +141,16 @@ impl CrmFaults {
     pub fn script(&self, method: &str, faults: &[Fault]) {
         let faults = faults.iter().copied().collect();
         self.shared.state().scripted.push((method.to_ascii_lowercase(), faults));
+    }
+
+    /// Asks `before` about every call, each command of a batch by itself, ahead of script and odds.
+    pub fn before(&self, before: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        *self.shared.before() = Some(Box::new(before));
+    }
+
+    /// Undoes [`CrmFaults::before`].
+    pub fn mend(&self) {
+        *self.shared.before() = None;
     }
 
     /// The CRM is down: connections are closed and new ones refused.
@@ -194,6 +211,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    fn before(&self) -> MutexGuard<'_, Option<Before>> {
+        self.before.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     fn take(shared: &Arc<Shared>, stream: TcpStream) {
         let _ = stream.set_nodelay(true);
         let mut state = shared.state();
@@ -247,6 +268,11 @@ impl Shared {
                     "text/html",
                     "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>",
                 ),
+                Fault::Says { status, code, text } => error(
+                    status,
+                    "application/json",
+                    &json!({"error": code, "error_description": text}).to_string(),
+                ),
             };
             let mut to = stream;
             if answer.write(&mut to).is_err() {
@@ -258,8 +284,16 @@ impl Shared {
     /// Writes the call down and decides what becomes of it.
     fn meet(&self, request: &http::Message) -> Fault {
         let mut calls = calls_in(request);
+        // All are asked: one of them may do something to the CRM.
+        let named: Vec<Fault> = match self.before().as_mut() {
+            Some(before) => calls.iter().filter_map(before).collect(),
+            None => Vec::new(),
+        };
         let mut state = self.state();
-        let fault = state.fault_for(&calls);
+        let fault = match named.first() {
+            Some(fault) => *fault,
+            None => state.fault_for(&calls),
+        };
         calls.iter_mut().for_each(|call| call.fault = fault);
         state.calls.extend(calls);
         state.requests += 1;

@@ -271,6 +271,12 @@ impl Daemon {
         });
     }
 
+    /// Starts the daemon and waits for nothing.
+    pub fn start_unheard(&mut self) {
+        // What it says of itself is lost with the socket.
+        drop(self.spawn());
+    }
+
     /// Starts the daemon and waits until it has ended, as with a wrong configuration.
     #[track_caller]
     pub fn start_and_fail(&mut self) -> ExitStatus {

@@ -12,14 +12,22 @@ use super::{LIMIT, http, wait_for};
 pub struct SandboxProcess {
     dir: TempDir,
     port: u16,
+    /// Further arguments, such as `--simple`.
+    args: Vec<String>,
     child: Option<Child>,
 }
 
 impl SandboxProcess {
     /// Starts an empty sandbox CRM and waits until it answers.
     pub fn start() -> SandboxProcess {
+        SandboxProcess::start_with(&[])
+    }
+
+    /// The same with further arguments, such as `--simple`.
+    pub fn start_with(args: &[&str]) -> SandboxProcess {
         let dir = TempDir::new().unwrap();
-        let mut sandbox = SandboxProcess { dir, port: free_port().unwrap(), child: None };
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let mut sandbox = SandboxProcess { dir, port: free_port().unwrap(), args, child: None };
         sandbox.start_again();
         sandbox
     }
@@ -34,6 +42,7 @@ impl SandboxProcess {
         let child = Command::new(env!("CARGO_BIN_EXE_mailcrm"))
             .args(["sandbox", "--listen", &format!("127.0.0.1:{}", self.port), "--path"])
             .arg(self.dir.path().join("sandbox.sqlite"))
+            .args(&self.args)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -110,7 +119,28 @@ impl SandboxProcess {
     /// All activities, with those columns that a test asks for most.
     #[track_caller]
     pub fn activities(&self) -> Vec<Value> {
-        self.list("crm.activity.list", &json!({"select": ["*", "COMMUNICATIONS", "BINDINGS"]}))
+        self.list("crm.activity.list", &json!({"select": ["*", "COMMUNICATIONS", "FILES"]}))
+    }
+
+    /// Makes a card with these fields and returns its number.
+    #[track_caller]
+    pub fn add_card(&self, entity_type: u64, fields: Value) -> u64 {
+        let made =
+            self.call("crm.item.add", &json!({"entityTypeId": entity_type, "fields": fields}));
+        made["item"]["id"].as_u64().unwrap()
+    }
+
+    /// Makes a contact that bears this address, and returns its number.
+    #[track_caller]
+    pub fn add_contact(&self, name: &str, email: &str, responsible: u64) -> u64 {
+        let email = json!([{"typeId": "EMAIL", "valueType": "WORK", "value": email}]);
+        self.add_card(3, json!({"name": name, "assignedById": responsible, "fm": email}))
+    }
+
+    /// Makes an open deal of a contact, and returns its number.
+    #[track_caller]
+    pub fn add_deal(&self, title: &str, contact: u64, responsible: u64) -> u64 {
+        self.add_card(2, json!({"title": title, "contactId": contact, "assignedById": responsible}))
     }
 
     /// All cards of an entity type: 1 lead, 2 deal, 3 contact, 4 company.

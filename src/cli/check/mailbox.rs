@@ -89,7 +89,7 @@ pub(super) fn people(mailbox: &Mailbox, employees: &HashMap<u64, Employee>) -> V
 pub(super) fn login_failed(mailbox: &Mailbox, error: &imap::Error) -> Finding {
     let server = format!("{}:{}", mailbox.imap.host, mailbox.imap.port);
     let mend = match error {
-        imap::Error::Credentials { .. } => {
+        imap::Error::Credentials { .. } | imap::Error::Held { .. } => {
             "mend imap.username or the secret; the daemon tries a changed secret at once"
         }
         imap::Error::Secret(_) => {

@@ -7,13 +7,11 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use backoff::ExponentialBackoff;
-use backoff::ExponentialBackoffBuilder;
-use backoff::backoff::Backoff;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::classify::OPERATING_WINDOW;
+use crate::retry::Pauses;
 
 /// The least pause for a method over its operating time.
 const LEAST_METHOD_PAUSE: Duration = Duration::from_secs(10);
@@ -32,7 +30,8 @@ pub struct Bucket {
 struct State {
     /// Nobody asks before this.
     closed_until: Option<Instant>,
-    backoff: ExponentialBackoff,
+    /// After overflows, ever longer until an answer comes through.
+    pauses: Pauses,
     /// When the portal said that a method's operating time is counted anew.
     counted_anew: HashMap<String, Instant>,
     /// Methods over their operating time.
@@ -51,17 +50,11 @@ impl Bucket {
             // A fresh bucket holds its whole burst.
             let _ = limiter.check_n(spent);
         }
-        // With its jitter of a third the first pause is one to two periods long.
-        let backoff = ExponentialBackoffBuilder::new()
-            .with_initial_interval(period.mul_f64(1.5).min(LONGEST_PAUSE))
-            .with_randomization_factor(1.0 / 3.0)
-            .with_multiplier(1.5)
-            .with_max_interval(LONGEST_PAUSE)
-            .with_max_elapsed_time(None)
-            .build();
+        // With its jitter the first pause is one to two periods long.
+        let pauses = Pauses::new(period.mul_f64(1.5).min(LONGEST_PAUSE), LONGEST_PAUSE);
         let state = State {
             closed_until: None,
-            backoff,
+            pauses,
             counted_anew: HashMap::new(),
             paused: HashMap::new(),
         };
@@ -97,7 +90,7 @@ impl Bucket {
         if let Some(until) = state.closed_until.filter(|until| *until > now) {
             return until - now;
         }
-        let pause = state.backoff.next_backoff().unwrap_or(LONGEST_PAUSE);
+        let pause = state.pauses.pause();
         let pause = pause.max(self.period).min(LONGEST_PAUSE.max(self.period));
         state.closed_until = Some(now + pause);
         pause
@@ -107,7 +100,7 @@ impl Bucket {
     pub fn passed(&self) {
         let mut state = self.state();
         if state.closed_until.take_if(|until| *until <= Instant::now()).is_some() {
-            state.backoff.reset();
+            state.pauses.reset();
         }
     }
 

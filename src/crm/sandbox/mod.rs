@@ -174,7 +174,7 @@ impl Portal {
             }
             Err(fault) => {
                 if let Fault::Sql(source) = &fault {
-                    tracing::error!(method, error = %source, "sandbox call failed");
+                    crate::events::sandbox_failed(method, &source.to_string());
                 }
                 Reply::refused(&fault)
             }
@@ -252,7 +252,7 @@ impl Portal {
             tx.commit()
         });
         if let Err(source) = written {
-            tracing::error!(error = %source, "sandbox counts not written");
+            crate::events::sandbox_failed("write counts", &source.to_string());
         }
     }
 }

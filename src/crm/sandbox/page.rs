@@ -60,7 +60,7 @@ pub(super) fn respond(conn: &Connection, path: &str, query: &str) -> Response<Fu
         Ok(Some(response)) => response,
         Ok(None) => failure(StatusCode::NOT_FOUND, "There is nothing at this address."),
         Err(source) => {
-            tracing::error!(error = %source, "sandbox page failed");
+            crate::events::sandbox_failed("show a page", &source.to_string());
             failure(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox's file could not be read.")
         }
     }

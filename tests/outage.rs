@@ -1,0 +1,419 @@
+//! The CRM is down, says no, or takes everything but one mail; the disk's share for mail is used up.
+//! Each test states the ledger before, the script, and the ledger and the cards after.
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::crm_faults::{Call, CrmFaults, Fault};
+use common::daemon::{Daemon, Mailbox};
+use common::letter::{letter, subject};
+use common::sandbox::SandboxProcess;
+use common::{block_on, dovecot, wait_for};
+use mailcrm::demo::dovecot::Dovecot;
+use mailcrm::ledger::Ledger;
+use serde_json::json;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(90);
+const SALES: &str = "sales@example.com";
+
+/// A mail server, a CRM behind a proxy, and a daemon that was not started yet.
+struct Scene {
+    dovecot: Dovecot,
+    crm: SandboxProcess,
+    faults: CrmFaults,
+    daemon: Daemon,
+    // Removed last.
+    _dir: TempDir,
+}
+
+fn scene(crm: SandboxProcess, lines: &str) -> Scene {
+    let dir = tempfile::tempdir().unwrap();
+    let dovecot = dovecot(dir.path(), &["sales", "support"]);
+    let faults = CrmFaults::to(crm.port(), 1);
+    let daemon = Daemon::new(&faults.url(), &[Mailbox::on(&dovecot, "sales").crm(lines)]);
+    Scene { dovecot, crm, faults, daemon, _dir: dir }
+}
+
+impl Scene {
+    fn receive(&self, from: &str, id: &str) {
+        self.deliver("INBOX", &letter(from, SALES, id).raw());
+    }
+
+    fn deliver(&self, folder: &str, raw: &[u8]) {
+        self.dovecot.deliver("sales", folder, raw).unwrap();
+    }
+
+    fn crm_state(&self) -> Option<String> {
+        let ledger = Ledger::open_read_only(&self.daemon.ledger_path()).ok()?;
+        block_on(ledger.meta("crm_state")).ok()?
+    }
+
+    fn state(&self, state: &str) -> u64 {
+        self.daemon.counts().states.get(state).copied().unwrap_or(0)
+    }
+}
+
+fn octets_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).unwrap().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
+#[test]
+fn promise_07_while_the_crm_is_down_mail_is_read_and_queued() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.faults.off();
+    scene.receive("ana@client.example", "history@client.example");
+    scene.daemon.start();
+    scene.daemon.wait_for_messages(1, LIMIT);
+    for number in 0..10 {
+        scene
+            .receive(&format!("c{number}@client.example"), &format!("live{number}@client.example"));
+    }
+    scene.daemon.wait_for_messages(11, LIMIT);
+    assert_eq!(scene.state("queued"), 11);
+    assert_eq!(scene.daemon.lines_with("crm does not answer"), 1);
+    wait_for("the CRM to count as deferred", LIMIT, || {
+        scene.crm_state().as_deref() == Some("deferred")
+    });
+    // A restart while it is down changes nothing.
+    scene.daemon.kill9();
+    scene.daemon.start();
+
+    scene.faults.on();
+    scene.daemon.wait_until_filed(11, LIMIT);
+    assert_eq!(scene.state("saved"), 11);
+    assert_eq!(scene.crm.cards(1).len(), 11);
+    assert_eq!(scene.crm_state().as_deref(), Some("open"));
+}
+
+#[test]
+fn promise_07_with_a_full_spool_reading_waits_and_loses_nothing() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.daemon.ledger = "spool_max_mib = 1\n".to_owned();
+    scene.daemon.write_config();
+    scene.faults.off();
+    let large = vec![b'x'; 300 * 1024];
+    for number in 0..30 {
+        let id = format!("large{number}@client.example");
+        let from = format!("c{}@client.example", number % 7);
+        scene.deliver("INBOX", &letter(&from, SALES, &id).file("scan.bin", &large).raw());
+    }
+    scene.daemon.start();
+    wait_for("the spool to be full", LIMIT, || scene.daemon.lines_with("spool full") > 0);
+    let spool = scene.daemon.ledger_path().with_extension("spool");
+    // One more mail comes; none is read, whatever happens.
+    scene.receive("late@client.example", "late@client.example");
+    scene.daemon.signal("HUP");
+    wait_for("the reload", LIMIT, || scene.daemon.lines_with("configuration taken over") > 0);
+    let seen: u64 = scene.daemon.counts().states.values().sum();
+    assert!((1..20).contains(&seen), "{seen} messages read");
+    let used = octets_in(&spool);
+    assert!(used < 6 * 1024 * 1024, "{used} octets in a spool of 1 MiB");
+    assert_eq!(scene.daemon.lines_with("spool full"), 1);
+    assert_eq!(scene.daemon.lines_with("spool has room"), 0);
+
+    scene.faults.on();
+    scene.daemon.wait_until_filed(31, LIMIT);
+    assert_eq!(scene.state("saved"), 31);
+    let counts = scene.crm.call("sandbox.counts", &json!({}));
+    assert_eq!((&counts["activities"], &counts["files"]), (&json!(31), &json!(30)));
+    assert!(scene.daemon.lines_with("spool has room") > 0);
+    assert_eq!(octets_in(&spool), 0, "the spool holds what is owed and no more");
+}
+
+/// The CRM blocks everything in one way; says so once; goes on when that is mended.
+fn blocked_until(scene: &mut Scene, mend: impl FnOnce(&mut Scene)) {
+    scene.receive("ana@client.example", "one@client.example");
+    scene.receive("bo@client.example", "two@client.example");
+    scene.daemon.start();
+    scene.daemon.wait_for_messages(2, LIMIT);
+    let state = || scene.crm_state();
+    wait_for("the CRM to be blocked", LIMIT, || state().as_deref() == Some("blocked"));
+    // A reload tries at once; it is still blocked, and that is no news.
+    let asked = scene.faults.requests();
+    scene.daemon.signal("HUP");
+    wait_for("another try", LIMIT, || scene.faults.requests() > asked);
+    scene.receive("cy@client.example", "three@client.example");
+    scene.daemon.wait_for_messages(3, LIMIT);
+    assert_eq!(scene.state("queued"), 3);
+    assert_eq!(scene.daemon.lines_with("crm blocked"), 1, "{}", scene.daemon.log());
+    assert!(scene.faults.requests() < asked + 10, "a blocked CRM is hammered");
+
+    mend(scene);
+    scene.daemon.signal("HUP");
+    scene.daemon.wait_until_filed(3, LIMIT);
+    assert_eq!(scene.state("saved"), 3);
+    assert_eq!(scene.crm.cards(1).len(), 3);
+    assert_eq!(scene.daemon.lines_with("crm blocked"), 1);
+    assert_eq!(scene.daemon.lines_with("crm open"), 1);
+}
+
+#[test]
+fn crm_that_refuses_the_key_blocks_until_it_takes_it() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.faults.before(|_| {
+        let text = "Wrong authorization data";
+        Some(Fault::Says { status: "401 Unauthorized", code: "NO_AUTH_FOUND", text })
+    });
+    blocked_until(&mut scene, |scene| scene.faults.mend());
+}
+
+#[test]
+fn missing_scope_blocks_until_it_is_given() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    let scope = |scene: &Scene, scope: &str| {
+        let webhook = json!({"secret": "sandbox", "employee": 1, "scope": scope});
+        scene.crm.call("sandbox.webhook.set", &webhook);
+    };
+    scope(&scene, "user_basic");
+    blocked_until(&mut scene, |scene| scope(scene, "crm,user_basic"));
+}
+
+#[test]
+fn wrong_webhook_blocks_until_it_is_the_right_one() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    let url = scene.faults.url().replace("/sandbox/", "/mistyped/");
+    let mailboxes = scene.daemon.mailboxes.clone();
+    scene.daemon = Daemon::new(&url, &mailboxes);
+    blocked_until(&mut scene, |scene| {
+        let webhook = json!({"secret": "mistyped", "employee": 1});
+        scene.crm.call("sandbox.webhook.set", &webhook);
+    });
+}
+
+/// Calls of this method about the mail with this Message-ID.
+fn is_about(call: &Call, method: &str, id: &str) -> bool {
+    call.method == method && call.params["fields"]["SUBJECT"] == subject(id)
+}
+
+/// All owed entries become due now, as if hours had passed.
+fn let_time_pass(daemon: &Daemon) {
+    daemon.sql(
+        "UPDATE entry SET next_attempt_at = 0, trouble_since = trouble_since - 3600
+         WHERE state IN ('queued', 'deferred')",
+    );
+}
+
+#[test]
+fn promise_06_entry_that_always_crashes_is_refused_after_ten_tries_while_others_are_filed() {
+    const BAD: &str = "bad@client.example";
+    let mut scene = scene(SandboxProcess::start(), "");
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    scene.faults.before(move |call| {
+        if !is_about(call, "crm.activity.add", BAD) {
+            return None;
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        let text = "Internal server error";
+        let status = "500 Internal Server Error";
+        Some(Fault::Says { status, code: "INTERNAL_SERVER_ERROR", text })
+    });
+    scene.daemon.start();
+    scene.receive("ana@client.example", BAD);
+    scene.receive("ana@client.example", "behind@client.example");
+    for round in 0..40 {
+        if scene.state("refused") == 1 {
+            break;
+        }
+        let before = tries.load(Ordering::SeqCst);
+        scene.receive(&format!("c{round}@client.example"), &format!("good{round}@client.example"));
+        wait_for("the others to be filed", LIMIT, || scene.state("saved") > round);
+        // The call may have run: nothing is sent again before it must have ended.
+        scene.daemon.sql("UPDATE made SET sent_at = sent_at - 60");
+        let_time_pass(&scene.daemon);
+        scene.receive(&format!("d{round}@client.example"), &format!("more{round}@client.example"));
+        wait_for("another try", LIMIT, || {
+            tries.load(Ordering::SeqCst) > before || scene.state("refused") == 1
+        });
+    }
+    wait_for("the refusal", LIMIT, || scene.state("refused") == 1);
+    let tries = tries.load(Ordering::SeqCst);
+    assert_eq!(tries, 10, "tries of the entry that crashes");
+    assert_eq!(scene.daemon.lines_with("delivery refused"), 1);
+    wait_for("the mail behind it", LIMIT, || scene.state("queued") == 0);
+    let bad = scene.daemon.view(BAD);
+    assert_eq!((bad.state.as_str(), bad.reason), ("refused", None));
+    assert_eq!(bad.attempts.last().unwrap().code, "INTERNAL_SERVER_ERROR");
+    let behind = scene.daemon.view("behind@client.example");
+    assert_eq!(behind.state, "saved");
+    assert_eq!(scene.crm.activities().len() as u64, scene.state("saved"));
+}
+
+#[test]
+fn crm_that_crashes_for_all_is_down_and_costs_no_mail() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.daemon.start();
+    scene.receive("first@client.example", "first@client.example");
+    scene.daemon.wait_until_filed(1, LIMIT);
+    // The web server is up, the CRM behind it is not: as common as a refused connection.
+    scene.faults.before(|_| Some(Fault::BadGateway));
+    for number in 0..20 {
+        scene.receive(&format!("c{number}@client.example"), &format!("m{number}@client.example"));
+    }
+    scene.daemon.wait_for_messages(21, LIMIT);
+    wait_for("the CRM to count as deferred", LIMIT, || {
+        scene.crm_state().as_deref() == Some("deferred")
+    });
+    // An outage of many hours.
+    for _ in 0..14 {
+        let before = scene.faults.requests();
+        let_time_pass(&scene.daemon);
+        scene.daemon.signal("HUP");
+        wait_for("another try", LIMIT, || scene.faults.requests() > before);
+    }
+    assert_eq!(scene.state("queued"), 20);
+    assert!(scene.faults.requests() < 300, "{} requests", scene.faults.requests());
+    assert_eq!(scene.daemon.lines_with("crm does not answer"), 1, "{}", scene.daemon.log());
+
+    // It comes back, and stumbles once more for each.
+    let stumbles = AtomicUsize::new(0);
+    scene.faults.before(move |call| {
+        let again =
+            call.method == "crm.item.add" && stumbles.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        again.then_some(Fault::BadGateway)
+    });
+    wait_for("all to be filed", LIMIT, || {
+        let_time_pass(&scene.daemon);
+        scene.daemon.signal("HUP");
+        std::thread::sleep(Duration::from_millis(200));
+        scene.state("saved") + scene.state("refused") == 21
+    });
+    assert_eq!(scene.state("refused"), 0);
+    assert_eq!(scene.crm.activities().len(), 21);
+    assert_eq!(scene.crm.cards(1).len(), 21);
+}
+
+/// The entry of this mail is tried again in an hour.
+fn let_wait(daemon: &Daemon, id: &str) {
+    daemon.sql(&format!(
+        "UPDATE entry SET next_attempt_at = strftime('%s') + 3600
+         WHERE message = (SELECT id FROM message WHERE message_id = '{id}')"
+    ));
+}
+
+#[test]
+fn promise_06_mail_behind_a_waiting_one_holds_up_neither_live_mail_nor_history() {
+    const HEAD: &str = "head@slow.example";
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.faults.off();
+    for number in 0..60 {
+        scene.receive(&format!("h{number}@client.example"), &format!("h{number}@client.example"));
+    }
+    scene.daemon.start();
+    scene.daemon.wait_for_messages(60, LIMIT);
+    scene.receive("slow@slow.example", HEAD);
+    for number in 0..60 {
+        scene.receive("slow@slow.example", &format!("behind{number}@slow.example"));
+    }
+    scene.receive("quick@client.example", "quick@client.example");
+    scene.daemon.wait_for_messages(122, LIMIT);
+    scene.daemon.kill9();
+    let_wait(&scene.daemon, HEAD);
+    let before = scene.faults.requests();
+    scene.daemon.start();
+    scene.faults.on();
+    wait_for("live mail and history to be filed", LIMIT, || scene.state("saved") == 61);
+    assert_eq!(scene.state("queued"), 61);
+    let requests = scene.faults.requests() - before;
+    assert!(requests < 61 * 8, "{requests} requests for 61 mails");
+}
+
+#[test]
+fn answer_waits_for_the_mail_that_it_answers_and_asks_nothing_meanwhile() {
+    const PARENT: &str = "parent@slow.example";
+    const CHILD: &str = "child@client.example";
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.faults.off();
+    scene.daemon.start();
+    scene.receive("slow@slow.example", PARENT);
+    scene.daemon.wait_for_messages(1, LIMIT);
+    scene.daemon.kill9();
+    let_wait(&scene.daemon, PARENT);
+    scene.daemon.start();
+    scene.faults.on();
+    let child = letter("colleague@client.example", SALES, CHILD).answers(PARENT);
+    scene.deliver("INBOX", &child.raw());
+    scene.receive("other@client.example", "other@client.example");
+    wait_for("other mail to be filed", LIMIT, || scene.state("saved") == 1);
+    let parent = scene.daemon.view(PARENT).next_attempt_at.unwrap();
+    wait_for("the child to wait", LIMIT, || {
+        scene.daemon.view(CHILD).next_attempt_at.unwrap() >= parent
+    });
+    let asked = scene.faults.calls_of("crm.duplicate.findbycomm");
+    assert!(asked.iter().all(|call| !call.params.to_string().contains("colleague@")));
+
+    let_time_pass(&scene.daemon);
+    scene.receive("ring@client.example", "ring@client.example");
+    scene.daemon.wait_until_filed(4, LIMIT);
+    assert_eq!(scene.daemon.view(CHILD).cards, scene.daemon.view(PARENT).cards);
+    assert_eq!(scene.crm.cards(1).len(), 3);
+}
+
+#[test]
+fn card_that_is_deleted_after_the_look_up_is_replaced_once_with_a_note() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    let contact = scene.crm.add_contact("Ana", "ana@client.example", 7);
+    let deal = scene.crm.add_deal("Roof", contact, 7);
+    let deleted = AtomicBool::new(false);
+    let port = scene.crm.port();
+    scene.faults.before(move |call| {
+        if call.method == "crm.activity.add" && !deleted.swap(true, Ordering::SeqCst) {
+            let target = "/rest/1/sandbox/crm.item.delete";
+            common::http::post(port, target, &json!({"entityTypeId": 2, "id": deal})).unwrap();
+        }
+        None
+    });
+    scene.daemon.start();
+    scene.receive("ana@client.example", "one@client.example");
+    scene.daemon.wait_until_filed(1, LIMIT);
+    let view = scene.daemon.view("one@client.example");
+    assert_eq!(
+        view.cards.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [format!("contact:{contact}")]
+    );
+    assert!(view.evidence.to_string().contains("card-gone"), "{}", view.evidence);
+    assert_eq!(scene.crm.activities().len(), 1);
+    assert!(scene.crm.cards(1).is_empty());
+}
+
+#[test]
+fn mail_whose_cards_are_deleted_again_and_again_is_refused() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    let port = scene.crm.port();
+    scene.faults.before(move |call| {
+        if call.method == "crm.activity.add" {
+            let id = &call.params["fields"]["OWNER_ID"];
+            let target = "/rest/1/sandbox/crm.item.delete";
+            common::http::post(port, target, &json!({"entityTypeId": 1, "id": id})).unwrap();
+        }
+        None
+    });
+    scene.daemon.start();
+    scene.receive("ana@client.example", "one@client.example");
+    wait_for("the refusal", LIMIT, || scene.state("refused") == 1);
+    assert_eq!(scene.faults.calls_of("crm.activity.add").len(), 2);
+    assert_eq!(scene.daemon.lines_with("delivery refused"), 1);
+}
+
+#[test]
+fn card_that_may_not_be_read_parks_the_mail() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    let contact = scene.crm.add_contact("Ana", "ana@client.example", 7);
+    scene.crm.call("sandbox.hide", &json!({"employee": 1, "entityTypeId": 3, "id": contact}));
+    scene.daemon.start();
+    scene.receive("ana@client.example", "one@client.example");
+    scene.receive("bo@client.example", "two@client.example");
+    scene.daemon.wait_until_filed(2, LIMIT);
+    let view = scene.daemon.view("one@client.example");
+    assert_eq!((view.state.as_str(), view.reason.as_deref()), ("parked", Some("hidden-card")));
+    let candidate = view.candidates[0].to_string();
+    assert!(candidate.contains("contact") && candidate.contains(&contact.to_string()));
+    assert_eq!(scene.daemon.view("two@client.example").state, "saved");
+    assert_eq!(scene.crm.cards(1).len(), 1);
+}
