@@ -30,8 +30,8 @@ const GREETING: Duration = Duration::from_secs(30);
 const LOGIN: Duration = Duration::from_secs(60);
 /// Octets of one line before login.
 const LINE: usize = 8192;
-/// Connections opened a second, and at once, by the whole process: a start with thousands of
-/// mailboxes must not look like an attack.
+/// Connections opened a second by the whole process, and at once to one host: a start with
+/// thousands of mailboxes must not look like an attack.
 const OPENED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const OPENED_AT_ONCE: usize = 20;
 /// The write buffer: one command in one packet, and little memory in a thousand mailboxes.
@@ -92,16 +92,25 @@ impl TrustStore {
 
 /// Lets connections through one after another.
 pub struct Gate {
-    at_once: Semaphore,
+    /// By host: one that does not answer holds up nobody else.
+    at_once: Mutex<HashMap<String, Arc<Semaphore>>>,
     rate: DefaultDirectRateLimiter,
 }
 
 impl Default for Gate {
     fn default() -> Gate {
         Gate {
-            at_once: Semaphore::new(OPENED_AT_ONCE),
+            at_once: Mutex::default(),
             rate: RateLimiter::direct(Quota::per_second(OPENED_PER_SECOND)),
         }
+    }
+}
+
+impl Gate {
+    fn of_host(&self, host: &str) -> Arc<Semaphore> {
+        let mut hosts = self.at_once.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(OPENED_AT_ONCE));
+        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(new))
     }
 }
 
@@ -112,9 +121,10 @@ pub(super) async fn connect(
     trust: &TrustStore,
     gate: &Gate,
 ) -> Result<Link, Error> {
-    gate.rate.until_ready().await;
+    let at_once = gate.of_host(&imap.host);
     // Never closed, so this cannot fail; a failure would only mean no limit.
-    let _permit = gate.at_once.acquire().await;
+    let _permit = at_once.acquire().await;
+    gate.rate.until_ready().await;
     let tcp = reach(&imap.host, imap.port).await?;
     let (wire, capabilities) = match imap.tls {
         Tls::Implicit => greet(secure(tcp, imap, trust).await?).await?,

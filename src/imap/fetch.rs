@@ -36,6 +36,12 @@ impl Link {
         Ok(uids)
     }
 
+    /// The highest UID; the folder must not be empty (`*` is BAD there for some servers).
+    pub(super) async fn last_uid(&mut self) -> Result<u32, Error> {
+        let uids = self.search("look for the last message", "UID SEARCH UID *").await?;
+        Ok(uids.last().copied().unwrap_or(0))
+    }
+
     /// UIDs in `low..=high` whose INTERNALDATE lies on or after the day of `since`, or on a day
     /// before it where time zones differ.
     pub(super) async fn uids_since(

@@ -96,6 +96,8 @@ pub(super) enum Woke {
     Time,
     /// `stop` said so.
     Stop,
+    /// The server does not idle, whatever it advertises.
+    Unwilling,
 }
 
 /// What the server said of its own accord.
@@ -245,7 +247,8 @@ impl Link {
             // out and answer STATUS instead.
             let status = self.status(wire).await?;
             opened.uid_next = opened.uid_next.max(status.uid_next);
-            opened.uid_validity = opened.uid_validity.max(status.uid_validity);
+            // Who gives none at all has one that never changes.
+            opened.uid_validity = opened.uid_validity.max(status.uid_validity).max(1);
         }
         Ok(opened)
     }
@@ -328,8 +331,11 @@ impl Link {
                 Response::Continue(_) => accepted = true,
                 Response::Done { tag: ended, status, outcome } if *ended == tag => {
                     self.broken = false;
-                    of_status(DOING, status, outcome)?;
-                    return Ok(Woke::News);
+                    return match of_status(DOING, status, outcome) {
+                        // It ends by itself: who goes on asking would ask without a pause.
+                        Ok(()) | Err(Error::No { .. }) => Ok(Woke::Unwilling),
+                        Err(error) => Err(error),
+                    };
                 }
                 Response::Data { status: Status::Bye, outcome } => {
                     return Err(Error::Busy { doing: DOING, text: words(outcome) });

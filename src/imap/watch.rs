@@ -67,6 +67,8 @@ pub async fn watch(
     let mut told: Option<String> = None;
     loop {
         let connected = Instant::now();
+        // Reloads from before the next refusal are none after it.
+        reload.mark_unchanged();
         let ended = tokio::select! {
             ended = AssertUnwindSafe(session(&watched, &mut trouble, &mut told, stop.clone()))
                 .catch_unwind() => ended,
@@ -119,15 +121,16 @@ pub async fn watch(
         if !held && told.as_deref() != Some(&text) {
             if state == "blocked" {
                 events::mailbox_blocked(&watched.mailbox.name, &text, delay);
-            } else if !matches!(error, Error::Ledger(_)) {
+            } else if !matches!(&error, Error::Ledger(error) if error.is_full()) {
                 events::mailbox_lost(&watched.mailbox.name, &text, delay);
             }
             told = Some(text.clone());
         }
         // A full disk takes this note neither; the state is only for people.
         drop(ledger.mailbox_state(id, state, Some(text)).await);
+        let full = matches!(&error, Error::Ledger(error) if error.is_full());
         tokio::select! {
-            () = tokio::time::sleep(delay) => {}
+            () = room(&ledger, full, delay) => {}
             () = stopped(&mut stop) => {}
             Ok(()) = reload.changed() => {
                 told = None;
@@ -136,6 +139,14 @@ pub async fn watch(
                 }
             }
         }
+    }
+}
+
+/// Waits; on a full disk until there is room, without troubling the mail server meanwhile.
+async fn room(ledger: &ledger::Ledger, full: bool, delay: Duration) {
+    tokio::time::sleep(delay).await;
+    while full && !ledger.has_room().await {
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -220,7 +231,7 @@ async fn serve(
         .filter(|(index, _)| *index != main)
         .map(|(_, folder)| folder.listed.wire.clone())
         .collect();
-    let idles = link.capabilities.has("IDLE");
+    let mut idles = link.capabilities.has("IDLE");
     let mut notified = false;
     if idles && !others.is_empty() && link.capabilities.has("NOTIFY") {
         // A server may refuse it for some folders; then they are polled.
@@ -282,6 +293,10 @@ async fn serve(
         };
         match woke {
             Woke::Stop => return Ok(()),
+            Woke::Unwilling => {
+                idles = false;
+                dirty = order.clone();
+            }
             Woke::News => {
                 notified &= !link.news.overflow;
                 dirty = news(link, &folders, &order, main);
