@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -39,8 +38,6 @@ pub struct Shared {
     pub trust: TrustStore,
     pub gate: Gate,
     pub(super) bounds: Bounds,
-    /// Whether "ledger full" was said.
-    full: AtomicBool,
 }
 
 /// A mailbox to watch.
@@ -96,7 +93,7 @@ pub async fn watch(
         }
         let (state, delay) = match &error {
             Error::Ledger(error) if error.is_full() => {
-                if !watched.shared.full.swap(true, Ordering::Relaxed) {
+                if ledger.is_full_now() {
                     events::ledger_full(&crate::causes(error));
                 }
                 ("waiting", FULL)
@@ -260,9 +257,6 @@ async fn serve(
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
             state.read(watched, link, trouble, folder, index == main, sweep).await?;
-        }
-        if watched.shared.full.swap(false, Ordering::Relaxed) {
-            events::ledger_has_room();
         }
         sweep = false;
         let main_wire = folders.get(main).map(|folder| folder.listed.wire.clone());
