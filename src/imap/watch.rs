@@ -131,7 +131,11 @@ pub async fn watch(
         let full = matches!(&error, Error::Ledger(error) if error.is_full());
         tokio::select! {
             () = room(&ledger, full, delay) => {}
-            () = stopped(&mut stop) => {}
+            () = stopped(&mut stop) => {
+                // Nobody is there to say goodbye to, and no new login is to begin.
+                drop(ledger.mailbox_state(id, "stopped", None).await);
+                return Ok(());
+            }
             Ok(()) = reload.changed() => {
                 told = None;
                 if let Error::Credentials { .. } | Error::Held { .. } = error {
