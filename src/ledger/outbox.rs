@@ -438,6 +438,13 @@ impl Ledger {
                 "DELETE FROM made WHERE entry = ?1 AND kind IN ('lead', 'contact', 'deal')",
                 params![entry],
             )?;
+            // An activity may have gone with its card, or live on with another one: the CRM is
+            // asked, and what it has is taken over. No call is at work any more: all were answered.
+            tx.execute(
+                "UPDATE made SET look_up = 1, crm_id = NULL, sent_at = NULL
+                 WHERE entry = ?1 AND kind IN ('activity', 'content')",
+                params![entry],
+            )?;
             add_evidence(tx, message, &[Evidence::new("card-gone", fact)])?;
             if let Some(attempt) = attempt {
                 note(tx, &attempt)?;

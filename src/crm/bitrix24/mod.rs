@@ -212,7 +212,8 @@ impl Crm for Portal {
         content: &ActivityContent,
     ) -> Result<(), Failure> {
         let (method, body) = calls::write_activity(activity, content);
-        self.wire.call(method, Bytes::from(body), Effect::Writes, &[]).await.map(drop)
+        // An activity goes with its card.
+        self.wire.call(method, Bytes::from(body), Effect::WritesToCard, &[]).await.map(drop)
     }
 
     async fn complete_activity(&self, activity: u64) -> Result<(), Failure> {
