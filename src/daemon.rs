@@ -250,16 +250,14 @@ impl Daemon {
         let mut filed = HashMap::new();
         let mut begin = Vec::new();
         let own = config.own_addresses();
-        for mailbox in &config.mailboxes {
+        let known_by = |mailbox: &Mailbox| {
+            let imap = &mailbox.imap;
+            (mailbox.name.clone(), imap.host.clone(), imap.username.clone())
+        };
+        let ids =
+            self.ledger.register_mailboxes(config.mailboxes.iter().map(known_by).collect()).await?;
+        for (mailbox, id) in config.mailboxes.iter().zip(ids) {
             let rules = Arc::new(mailbox.rules(&own));
-            let id = self
-                .ledger
-                .mailbox(
-                    mailbox.name.clone(),
-                    mailbox.imap.host.clone(),
-                    mailbox.imap.username.clone(),
-                )
-                .await?;
             self.ids.insert(mailbox.name.clone(), id);
             let shared = Arc::new(mailbox.clone());
             filed.insert(

@@ -268,8 +268,33 @@ impl Ledger {
         .await
     }
 
-    /// Runs `work` in one transaction on the blocking pool.
+    /// Runs `work` in one transaction on the blocking pool. Once this returns, a power cut does
+    /// not undo it.
     async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.transact(doing, "FULL", work).await
+    }
+
+    /// The same for what only people look at and the next start finds out anew: it reaches the
+    /// disk with the next [`Ledger::write`]. A sync costs milliseconds, in which nobody else
+    /// writes.
+    async fn note<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.transact(doing, "NORMAL", work).await
+    }
+
+    async fn transact<T, F>(
+        &self,
+        doing: &'static str,
+        synchronous: &'static str,
+        work: F,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -277,6 +302,8 @@ impl Ledger {
         let inner = Arc::clone(&self.inner);
         let task = tokio::task::spawn_blocking(move || {
             let mut conn = held(&inner.write);
+            // Set each time, so that no transaction can leave the next one less durable.
+            conn.pragma_update(None, "synchronous", synchronous)?;
             let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
             tx.commit()?;
