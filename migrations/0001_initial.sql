@@ -2,7 +2,8 @@
 -- All times are Unix seconds, UTC. A released migration is never edited.
 
 CREATE TABLE meta (
-    key   TEXT PRIMARY KEY,          -- 'crm': kind, host and port this ledger belongs to
+    key   TEXT PRIMARY KEY,          -- 'crm': kind, host and port this ledger belongs to;
+                                     -- 'crm NAME': another name of the same portal
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -157,6 +157,7 @@ pub async fn run(
     let mut options = crm.options;
     options.spent = spent(&options, ledger.last_sent().await?, unix_now());
     let portal = Portal::new(options)?;
+    let mut renamed = portal.renamed();
     let (stop, stopped) = watch::channel(false);
     let (stop_sandbox, sandbox_stopped) = watch::channel(false);
     let (reload, reloaded) = watch::channel(0);
@@ -197,6 +198,12 @@ pub async fn run(
             },
             () = &mut until => break Ok(()),
             Some(error) = failed.recv() => break Err(error.into()),
+            Ok(()) = renamed.changed() => {
+                let name = renamed.borrow_and_update().clone().unwrap_or_default();
+                events::crm_renamed(&name);
+                // Without the note the new name is only not known at the next start.
+                drop(ledger.also_crm(format!("bitrix24 {name}")).await);
+            }
             ended = &mut filing => break match ended {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(error.into()),
@@ -223,6 +230,7 @@ pub async fn run(
     if let Some(sandbox) = sandbox {
         drop(tokio::time::timeout(GOODBYE, sandbox).await);
     }
+    ledger.close().await;
     events::stopped();
     outcome
 }

@@ -1,8 +1,12 @@
-//! Every line the log may say: fixed words, fixed fields.
+//! Every line the log may say: fixed words, fixed fields. No field is called `message`, which is
+//! what tracing calls the words themselves; the ledger number of a message is `id`.
 //!
 //! error: a person must act. warn: late or odd, nobody need act yet. info: the fate of each
 //! message and each change of a connection. debug: protocol. Subjects, addresses and bodies are
 //! at most debug; secrets never.
+//!
+//! A message's number in the ledger is the field `id`: a field `message` would be the event's own
+//! text to tracing.
 
 use std::time::Duration;
 
@@ -146,6 +150,10 @@ pub fn crm_blocked(reason: &str, delay: Duration) {
 
 pub fn crm_deferred(reason: &str, delay: Duration) {
     tracing::warn!(reason, delay_secs = delay.as_secs(), "crm deferred");
+}
+
+pub fn crm_renamed(name: &str) {
+    tracing::warn!(name, "crm renamed, write its new name into the configuration");
 }
 
 pub fn crm_open() {

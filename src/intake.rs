@@ -212,6 +212,9 @@ impl Intake {
             now,
         };
         let (recorded, cursor) = self.ledger.record(batch).await?;
+        if !told.is_empty() && self.ledger.has_room_now() {
+            events::ledger_has_room();
+        }
         for (recorded, (uid, message_id, verdict)) in recorded.iter().zip(&told) {
             self.tell(reading, *recorded, *uid, message_id.as_deref(), verdict);
         }

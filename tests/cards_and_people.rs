@@ -1,5 +1,7 @@
 //! Which card and which employee a mail comes to, end to end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::collections::BTreeMap;

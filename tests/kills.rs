@@ -1,6 +1,8 @@
 //! The daemon is killed at random instants while mail comes in and is filed; the outcome is the same
 //! as if it had not been.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +60,8 @@ fn promise_08_killed_at_any_instant_every_mail_is_filed_once() {
     daemon.kill9();
     daemon.start();
     daemon.wait_until_filed(MAILS as u64, Duration::from_secs(60));
+    let reconciled = daemon.mailcrm(&["reconcile"]);
+    assert_eq!(reconciled.code, 0, "{reconciled:?}");
     assert!(daemon.terminate().success());
     world.assert_filed(&crm, &daemon);
     assert_eq!(daemon.lines_with("ERROR"), 0, "{}", daemon.log());

@@ -2,6 +2,7 @@
 //! before the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 
@@ -61,6 +62,7 @@ impl<C: Crm> Filing<C> {
         match done {
             Ok(()) => {
                 self.suspects.delivered(case.entry.id);
+                self.losses.store(0, Ordering::Relaxed);
                 Ok(Step::Done)
             }
             Err(Stop::Step(step)) => Ok(step),
@@ -158,15 +160,8 @@ impl<C: Crm> Filing<C> {
         cards.extend(plan.bound.iter().filter(|card| **card != owner));
         knowledge.lock().await.filed_on(&cards, plan.responsible);
         let entry = &case.entry;
-        events::message_saved(
-            &entry.mailbox_name,
-            entry.message,
-            entry.message_id.as_deref(),
-            &cards,
-            activity,
-        );
         let saved = Saved {
-            cards,
+            cards: cards.clone(),
             activity,
             responsible: plan.responsible,
             completed,
@@ -175,6 +170,16 @@ impl<C: Crm> Filing<C> {
             complete_on_reply: mail.mailbox.config.crm.complete_on_reply,
         };
         self.ledger.saved(entry.id, saved, attempt, unix_now()).await?;
+        if self.ledger.has_room_now() {
+            events::ledger_has_room();
+        }
+        events::message_saved(
+            &entry.mailbox_name,
+            entry.message,
+            entry.message_id.as_deref(),
+            &cards,
+            activity,
+        );
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -30,6 +31,8 @@ use suspects::Suspects;
 const ROUND: usize = 50;
 /// Lanes delivered at once.
 const LANES: usize = 4;
+/// Lost answers without a delivery between them after which everything waits.
+const IN_A_ROW: u32 = 3;
 /// Between two looks at the list of employees and the CRM's mode.
 const DIRECTORY: Duration = Duration::from_secs(900);
 /// An entry's own trouble: first and longest wait.
@@ -72,6 +75,8 @@ pub struct Filing<C> {
     crm: C,
     settings: watch::Receiver<Arc<Settings>>,
     suspects: Suspects,
+    /// Lost answers since something was delivered.
+    losses: AtomicU32,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
     turns: Mutex<()>,
 }
@@ -105,7 +110,14 @@ enum Step {
 
 impl<C: Crm> Filing<C> {
     pub fn new(ledger: Ledger, crm: C, settings: watch::Receiver<Arc<Settings>>) -> Filing<C> {
-        Filing { ledger, crm, settings, suspects: Suspects::default(), turns: Mutex::new(()) }
+        Filing {
+            ledger,
+            crm,
+            settings,
+            suspects: Suspects::default(),
+            losses: AtomicU32::new(0),
+            turns: Mutex::new(()),
+        }
     }
 
     /// Files what is due until `stop` becomes true; the delivery in hand is finished first.
@@ -122,20 +134,17 @@ impl<C: Crm> Filing<C> {
         let mut slow = Pauses::new(Duration::from_secs(30), Duration::from_secs(900));
         let mut directory: Option<Directory> = None;
         let mut state = "";
-        let mut full = false;
         while !*stop.borrow() {
             let round = match self.look_and_round(&mut directory, &stop, state == "open").await {
                 Err(error) if error.is_full() || error.is_busy() => {
-                    if !full && error.is_full() {
+                    if error.is_full() && self.ledger.is_full_now() {
                         events::ledger_full(&crate::causes(&error));
                     }
-                    full = true;
                     waiting(Duration::from_secs(10), &mut stop, &mut retry).await;
                     continue;
                 }
                 other => other?,
             };
-            full = false;
             match round {
                 Round::Pause(failure) => {
                     let text = failure.to_string();
@@ -160,7 +169,8 @@ impl<C: Crm> Filing<C> {
                     pauses.reset();
                     slow.reset();
                     // A round in which nothing was due proves nothing.
-                    if state != "open" && !self.suspects.are_all() {
+                    let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
+                    if state != "open" && !lossy && !self.suspects.are_all() {
                         if !state.is_empty() {
                             events::crm_open();
                         }
@@ -301,7 +311,7 @@ impl<C: Crm> Filing<C> {
         stop: &watch::Receiver<bool>,
         cases: Vec<Case>,
     ) -> Result<Round, ledger::Error> {
-        let knowledge = match self.ask(directory, &cases).await {
+        let knowledge = match self.ask_again(directory, &cases, stop).await {
             Ok(knowledge) => Mutex::new(knowledge),
             Err(failure) => return self.asked_in_vain(directory, stop, cases, failure).await,
         };
@@ -350,6 +360,31 @@ impl<C: Crm> Filing<C> {
             return Err(error);
         }
         Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
+    }
+
+    /// Asks, and asks again after an answer that was lost: the look-ups of fifty mails are not
+    /// thrown away for one cut wire.
+    async fn ask_again(
+        &self,
+        directory: &Directory,
+        cases: &[Case],
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Knowledge, Failure> {
+        let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
+        // A CRM that is known to be in trouble is asked once.
+        for _ in self.losses.load(Ordering::Relaxed)..IN_A_ROW - 1 {
+            match self.ask(directory, cases).await {
+                Err(Failure {
+                    fate: Fate::Deferred { suspect: false, retry_after, .. }, ..
+                }) if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
+                    && !*stop.borrow() =>
+                {
+                    tokio::time::sleep(retry_after.unwrap_or_else(|| pauses.pause())).await;
+                }
+                other => return other,
+            }
+        }
+        self.ask(directory, cases).await
     }
 
     /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
@@ -464,16 +499,17 @@ impl<C: Crm> Filing<C> {
                 }
                 events::delivery_deferred(entry.id, wait, &reason);
                 let wait_secs = i64::try_from(wait.as_secs()).unwrap_or(3600);
-                // With the whole CRM in trouble the pause stands for the entry's own wait.
-                let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
+                let next = now + wait_secs;
                 let sent = sent.map(|kind| (kind, ambiguous));
                 self.ledger.defer(entry.id, next, counts, sent, Some(attempt("deferred"))).await?;
-                // One bad entry stops nothing else; but where each fails it is none of them.
-                if suspect && !self.suspects.are_all() {
-                    Ok(Step::Wait)
+                // One bad entry, or one lost answer, stops nothing else; but where each fails it
+                // is the CRM, or the way to it.
+                let chance = if suspect {
+                    !self.suspects.are_all()
                 } else {
-                    Ok(Step::Pause(failure))
-                }
+                    self.losses.fetch_add(1, Ordering::Relaxed) + 1 < IN_A_ROW
+                };
+                if chance { Ok(Step::Wait) } else { Ok(Step::Pause(failure)) }
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -39,8 +38,6 @@ pub struct Shared {
     pub trust: TrustStore,
     pub gate: Gate,
     pub(super) bounds: Bounds,
-    /// Whether "ledger full" was said.
-    full: AtomicBool,
 }
 
 /// A mailbox to watch.
@@ -96,7 +93,7 @@ pub async fn watch(
         }
         let (state, delay) = match &error {
             Error::Ledger(error) if error.is_full() => {
-                if !watched.shared.full.swap(true, Ordering::Relaxed) {
+                if ledger.is_full_now() {
                     events::ledger_full(&crate::causes(error));
                 }
                 ("waiting", FULL)
@@ -233,8 +230,12 @@ async fn serve(
             Err(error) => return Err(error),
         }
     }
+    // Dovecot takes such a folder's name and then never reports it (seen with 2.3.19): names
+    // outside of ASCII are compared in another encoding there. They are polled besides.
+    let unreported = others.iter().any(|wire| wire.contains('&'));
     ledger.mailbox_state(id, "catching-up", None).await?;
     let waits_by = match (idles, notified) {
+        (true, true) if unreported => "IDLE, NOTIFY and polling",
         (true, true) => "IDLE and NOTIFY",
         (true, false) if others.is_empty() => "IDLE",
         (true, false) => "IDLE and polling",
@@ -253,9 +254,6 @@ async fn serve(
             let Some(folder) = folders.get(index) else { continue };
             state.read(watched, link, trouble, folder, index == main, sweep).await?;
         }
-        if watched.shared.full.swap(false, Ordering::Relaxed) {
-            events::ledger_has_room();
-        }
         sweep = false;
         let main_wire = folders.get(main).map(|folder| folder.listed.wire.clone());
         if link.selected != main_wire {
@@ -268,7 +266,7 @@ async fn serve(
             dirty = news(link, &folders, &order, main);
             continue;
         }
-        let limit = if notified || others.is_empty() {
+        let limit = if (notified && !unreported) || others.is_empty() {
             mailbox.imap.idle_refresh
         } else {
             mailbox.imap.idle_refresh.min(mailbox.imap.poll)

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ struct Inner {
     employees: Mutex<Option<Arc<HashSet<String>>>>,
     /// Rung after every transaction that queued something.
     owed: Notify,
+    /// Whether it is known that the disk is full.
+    full: AtomicBool,
     _lock: Option<lock::Lock>,
 }
 
@@ -155,6 +158,7 @@ impl Ledger {
             spool,
             employees,
             owed: Notify::new(),
+            full: AtomicBool::new(false),
             _lock: Some(lock),
         };
         Ok(Ledger { inner: Arc::new(inner) })
@@ -182,6 +186,7 @@ impl Ledger {
             spool: Arc::new(Spool::look(&spool_folder(path))),
             employees: Mutex::new(employees),
             owed: Notify::new(),
+            full: AtomicBool::new(false),
             _lock: None,
         };
         Ok(Ledger { inner: Arc::new(inner) })
@@ -210,6 +215,17 @@ impl Ledger {
         self.inner.owed.notified().await;
     }
 
+    /// Takes note that the disk is full. Returns whether that is news.
+    pub fn is_full_now(&self) -> bool {
+        !self.inner.full.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes note that mail was written. Returns whether it is news that there is room: a note of
+    /// a few octets finds some on a full disk too, and is none.
+    pub fn has_room_now(&self) -> bool {
+        self.inner.full.swap(false, Ordering::Relaxed)
+    }
+
     fn ring(&self) {
         self.inner.owed.notify_one();
     }
@@ -227,7 +243,14 @@ impl Ledger {
                     "INSERT INTO meta (key, value) VALUES ('crm', ?1) ON CONFLICT (key) DO NOTHING",
                     params![wanted],
                 )?;
-                tx.query_row("SELECT value FROM meta WHERE key = 'crm'", [], |row| row.get("value"))
+                // The name itself, or one that the portal was found to have taken since.
+                tx.query_row(
+                    "SELECT CASE WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'crm ' || ?1)
+                                 THEN ?1 ELSE value END AS value
+                     FROM meta WHERE key = 'crm'",
+                    params![wanted],
+                    |row| row.get("value"),
+                )
             })
             .await?;
         if ledger == configured {
@@ -236,14 +259,33 @@ impl Ledger {
         Err(Error::OtherCrm { path, ledger, configured })
     }
 
+    /// Brings all that was written into the ledger's one file, so that a copy of it is whole while
+    /// nothing runs. What cannot be brought over now stays in the log beside it.
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::task::spawn_blocking(move || {
+            held(&inner.write).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        });
+        drop(task.await);
+    }
+
     /// The CRM this ledger belongs to, once it is bound.
     pub async fn crm(&self) -> Result<Option<String>, Error> {
         self.meta("crm").await
     }
 
-    /// Follows a portal that answers under a new name.
-    pub async fn rename_crm(&self, configured: String) -> Result<(), Error> {
-        self.set_meta("crm", configured).await
+    /// Takes note of a further name of this ledger's CRM: a portal that answers under a new name
+    /// is the same portal, and may be configured under either.
+    pub async fn also_crm(&self, name: String) -> Result<(), Error> {
+        self.write("note the CRM's new name", move |tx| {
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES ('crm ' || ?1, ?1)
+                 ON CONFLICT (key) DO NOTHING",
+                params![name],
+            )?;
+            Ok(())
+        })
+        .await
     }
 
     pub async fn meta(&self, key: &'static str) -> Result<Option<String>, Error> {

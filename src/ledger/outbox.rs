@@ -143,29 +143,32 @@ pub enum Outcome {
 const THREAD_DEPTH: usize = 30;
 
 impl Ledger {
-    /// Entries that are due, whole lanes in order, live mail's lanes before history.
+    /// Entries that are due, whole lanes in order: first lanes that live mail heads, then those
+    /// with live mail behind history, then history.
     ///
     /// A lane whose head waits is left out: its later entries must not overtake it.
     pub async fn due(&self, now: i64, limit: usize) -> Result<Vec<Entry>, Error> {
         self.read("read what is due", move |conn| {
             let mut lanes: Vec<String> = Vec::new();
             let mut ids: Vec<i64> = Vec::new();
-            for live in [true, false] {
+            for (live, head) in [(true, true), (true, false), (false, false)] {
                 // A lane is due when its first entry is, whatever stands behind.
                 let mut heads = conn.prepare_cached(
                     "SELECT e.lane FROM entry e
                      WHERE e.state IN ('queued', 'deferred') AND e.live = ?1
                        AND NOT EXISTS (SELECT 1 FROM entry f
-                                       WHERE f.lane = e.lane AND f.id < e.id AND f.live = ?1
+                                       WHERE f.lane = e.lane AND f.id < e.id
+                                         AND (f.live = ?1 OR ?4)
                                          AND f.state IN ('queued', 'deferred'))
                        AND (SELECT h.next_attempt_at FROM entry h
                             WHERE h.lane = e.lane AND h.state IN ('queued', 'deferred')
                             ORDER BY h.id LIMIT 1) <= ?2
                      ORDER BY e.live, e.id LIMIT ?3",
                 )?;
-                let found = heads.query_map(params![live, now, int(limit as u64)], |row| {
-                    row.get::<_, String>("lane")
-                })?;
+                let found = heads
+                    .query_map(params![live, now, int(limit as u64), head], |row| {
+                        row.get::<_, String>("lane")
+                    })?;
                 for lane in found {
                     let lane = lane?;
                     if ids.len() >= limit || lanes.contains(&lane) {
@@ -200,8 +203,8 @@ impl Ledger {
         .await
     }
 
-    /// Whether live mail with a number above `after` became due, and can be delivered: what
-    /// stands behind a waiting head cannot.
+    /// Whether live mail with a number above `after` became due and heads its lane: then the next
+    /// round begins with it. What stands behind others is delivered no sooner for it.
     pub async fn live_is_due(&self, now: i64, after: i64) -> Result<bool, Error> {
         self.read("read what is due", move |conn| {
             conn.prepare_cached(
@@ -210,8 +213,8 @@ impl Ledger {
                                   AND e.next_attempt_at <= ?1 AND e.id > ?2
                                   AND NOT EXISTS (SELECT 1 FROM entry head
                                                   WHERE head.lane = e.lane AND head.id < e.id
-                                                    AND head.state IN ('queued', 'deferred')
-                                                    AND head.next_attempt_at > ?1)) AS due",
+                                                    AND head.state IN ('queued', 'deferred'))
+                               ) AS due",
             )?
             .query_row(params![now, after], |row| row.get("due"))
         })

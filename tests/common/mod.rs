@@ -3,7 +3,7 @@
 //! Everything here ends with its handle, also when a test panics.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "JSON values are no enum of ours")]
 
 pub mod acceptor;

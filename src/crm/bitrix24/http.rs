@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::Value;
+use tokio::sync::watch;
 use url::{Host, Url};
 
 use crate::crm::{Failure, Fate};
@@ -52,6 +53,8 @@ pub struct Wire {
     base: RwLock<Url>,
     /// As configured: what a ledger belongs to.
     host_and_port: String,
+    /// Host and port under which the portal answers since it was renamed.
+    renamed: watch::Sender<Option<String>>,
     /// `ID/SECRET`.
     key: String,
     pub bucket: Bucket,
@@ -79,15 +82,12 @@ impl Wire {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|source| Error::Client(source.without_url()))?;
-        let host_and_port = format!(
-            "{}:{}",
-            base.host_str().unwrap_or_default(),
-            base.port_or_known_default().unwrap_or_default()
-        );
+        let host_and_port = host_and_port(&base);
         Ok(Wire {
             client,
             base: RwLock::new(base),
             host_and_port,
+            renamed: watch::Sender::new(None),
             key,
             bucket,
             requests: AtomicU64::new(0),
@@ -96,6 +96,11 @@ impl Wire {
 
     pub fn host_and_port(&self) -> &str {
         &self.host_and_port
+    }
+
+    /// Host and port under which the portal answers since it was renamed, as soon as it was.
+    pub fn renamed(&self) -> watch::Receiver<Option<String>> {
+        self.renamed.subscribe()
     }
 
     /// HTTP requests sent so far.
@@ -320,8 +325,14 @@ impl Wire {
             path
         };
         to.set_path(&path);
+        self.renamed.send_replace(Some(host_and_port(&to)));
         *self.base.write().unwrap_or_else(PoisonError::into_inner) = to;
     }
+}
+
+fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// Base and `ID/SECRET` of a webhook's address, such as `https://host/rest/1/secret/`.

@@ -105,6 +105,11 @@ impl Portal {
         self.wire.host_and_port().to_owned()
     }
 
+    /// Host and port under which the portal answers since it was renamed, as soon as it was.
+    pub fn renamed(&self) -> tokio::sync::watch::Receiver<Option<String>> {
+        self.wire.renamed()
+    }
+
     /// HTTP requests sent so far, redirects and repetitions among them.
     pub fn requests(&self) -> u64 {
         self.wire.requests()
