@@ -273,6 +273,7 @@ impl Daemon {
             .filter(|name| !wanted.contains_key(name.as_str()))
             .cloned()
             .collect();
+<<<<<<< HEAD
         // The ledger first: when it is full, nothing was stopped yet.
         for mailbox in &config.mailboxes {
             let id = self
@@ -283,6 +284,25 @@ impl Daemon {
                     mailbox.imap.username.clone(),
                 )
                 .await?;
+=======
+        for name in gone {
+            if let Some(running) = self.mailboxes.remove(&name) {
+                running.end().await;
+            }
+            removed.push(name);
+        }
+        let mut filed = HashMap::new();
+        let mut begin = Vec::new();
+        let own = config.own_addresses();
+        let known_by = |mailbox: &Mailbox| {
+            let imap = &mailbox.imap;
+            (mailbox.name.clone(), imap.host.clone(), imap.username.clone())
+        };
+        let ids =
+            self.ledger.register_mailboxes(config.mailboxes.iter().map(known_by).collect()).await?;
+        for (mailbox, id) in config.mailboxes.iter().zip(ids) {
+            let rules = Arc::new(mailbox.rules(&own));
+>>>>>>> h-bench
             self.ids.insert(mailbox.name.clone(), id);
         }
         let configured = self.ids.iter().filter(|(name, _)| wanted.contains_key(name.as_str()));
