@@ -273,41 +273,16 @@ impl Daemon {
             .filter(|name| !wanted.contains_key(name.as_str()))
             .cloned()
             .collect();
-<<<<<<< HEAD
         // The ledger first: when it is full, nothing was stopped yet.
-        for mailbox in &config.mailboxes {
-            let id = self
-                .ledger
-                .mailbox(
-                    mailbox.name.clone(),
-                    mailbox.imap.host.clone(),
-                    mailbox.imap.username.clone(),
-                )
-                .await?;
-=======
-        for name in gone {
-            if let Some(running) = self.mailboxes.remove(&name) {
-                running.end().await;
-            }
-            removed.push(name);
-        }
-        let mut filed = HashMap::new();
-        let mut begin = Vec::new();
-        let own = config.own_addresses();
         let known_by = |mailbox: &Mailbox| {
             let imap = &mailbox.imap;
             (mailbox.name.clone(), imap.host.clone(), imap.username.clone())
         };
         let ids =
             self.ledger.register_mailboxes(config.mailboxes.iter().map(known_by).collect()).await?;
-        for (mailbox, id) in config.mailboxes.iter().zip(ids) {
-            let rules = Arc::new(mailbox.rules(&own));
->>>>>>> h-bench
-            self.ids.insert(mailbox.name.clone(), id);
-        }
-        let configured = self.ids.iter().filter(|(name, _)| wanted.contains_key(name.as_str()));
-        let configured = configured.map(|(name, id)| (*id, name.clone())).collect();
-        self.ledger.take_back(configured).await?;
+        let names = config.mailboxes.iter().map(|mailbox| mailbox.name.clone());
+        self.ids = names.zip(ids).collect();
+        self.ledger.take_back(self.ids.keys().cloned().collect()).await?;
         // All at once: each may take seconds to say goodbye.
         let ends: Vec<String> = self
             .mailboxes

@@ -314,7 +314,6 @@ impl Ledger {
         .await
     }
 
-<<<<<<< HEAD
     /// Whether there is room for another batch of mail, tried by writing as much.
     pub async fn has_room(&self) -> bool {
         let spool = Arc::clone(&self.inner.spool);
@@ -322,17 +321,13 @@ impl Ledger {
         matches!(tried, Ok(Ok(())))
     }
 
-    /// Runs `work` in one transaction on the blocking pool.
-=======
     /// Runs `work` in one transaction on the blocking pool. Once this returns, a power cut does
     /// not undo it.
->>>>>>> h-bench
     async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-<<<<<<< HEAD
         self.write_then(doing, work, |_, _| {}).await
     }
 
@@ -343,20 +338,7 @@ impl Ledger {
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
         A: FnOnce(&Inner, &rusqlite::Result<T>) + Send + 'static,
     {
-        let inner = Arc::clone(&self.inner);
-        let task = tokio::task::spawn_blocking(move || {
-            let commit = || {
-                let mut conn = held(&inner.write);
-                let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let value = work(&tx)?;
-                tx.commit()?;
-                Ok(value)
-            };
-            let outcome = commit();
-            after(&inner, &outcome);
-            outcome
-=======
-        self.transact(doing, "FULL", work).await
+        self.transact(doing, "FULL", work, after).await
     }
 
     /// The same for what only people look at and the next start finds out anew: it reaches the
@@ -367,29 +349,35 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.transact(doing, "NORMAL", work).await
+        self.transact(doing, "NORMAL", work, |_, _| {}).await
     }
 
-    async fn transact<T, F>(
+    async fn transact<T, F, A>(
         &self,
         doing: &'static str,
         synchronous: &'static str,
         work: F,
+        after: A,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(&Inner, &rusqlite::Result<T>) + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
         let task = tokio::task::spawn_blocking(move || {
-            let mut conn = held(&inner.write);
-            // Set each time, so that no transaction can leave the next one less durable.
-            conn.pragma_update(None, "synchronous", synchronous)?;
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
->>>>>>> h-bench
+            let commit = || {
+                let mut conn = held(&inner.write);
+                // Set each time, so that no transaction can leave the next one less durable.
+                conn.pragma_update(None, "synchronous", synchronous)?;
+                let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let value = work(&tx)?;
+                tx.commit()?;
+                Ok(value)
+            };
+            let outcome = commit();
+            after(&inner, &outcome);
+            outcome
         });
         task.await
             .map_err(|_| Error::Interrupted { doing })?

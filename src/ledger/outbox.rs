@@ -392,16 +392,18 @@ impl Ledger {
     }
 
     /// Takes entries back into their lanes whose mailbox is configured again.
-    pub async fn take_back(&self, mailboxes: Vec<(MailboxId, String)>) -> Result<(), Error> {
+    pub async fn take_back(&self, mailboxes: Vec<String>) -> Result<(), Error> {
+        let names = serde_json::to_string(&mailboxes)
+            .map_err(|source| Error::Json { doing: "take entries back", source })?;
         self.write("take entries back", move |tx| {
-            for (id, name) in &mailboxes {
-                tx.execute(
-                    "UPDATE entry SET lane = substr(lane, length('removed:') + 1), next_attempt_at = 0
-                     WHERE lane LIKE 'removed:%' AND state IN ('queued', 'deferred')
-                       AND mailbox IN (SELECT id FROM mailbox WHERE id = ?1 OR name = ?2)",
-                    params![id.0, name],
-                )?;
-            }
+            tx.execute(
+                "UPDATE entry SET lane = substr(lane, length('removed:') + 1), next_attempt_at = 0
+                 WHERE lane >= 'removed:' AND lane < 'removed;'
+                   AND state IN ('queued', 'deferred')
+                   AND mailbox IN (SELECT b.id FROM json_each(?1) named
+                                   JOIN mailbox b ON b.name = named.value)",
+                params![names],
+            )?;
             Ok(())
         })
         .await?;
