@@ -12,8 +12,9 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
-use super::connect::{Gate, TrustStore, connect};
-use super::link::{Link, Listed, Opened, Woke};
+use super::connect::{Gate, connect};
+use super::link::{Link, Listed, Opened, Woke, same_wire};
+use super::trust::TrustStore;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
 use crate::intake::Intake;
