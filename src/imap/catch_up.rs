@@ -170,7 +170,8 @@ impl CatchUp<'_> {
         already: Option<Opened>,
     ) -> Result<Opened, Error> {
         let opened = match already {
-            Some(opened) => Opened { uid_next: 0, ..opened },
+            // What SELECT said is of yesterday.
+            Some(opened) => Opened { uid_next: 0, exists: u32::MAX, ..opened },
             None => self.link.select(&folder.listed.wire).await?,
         };
         let now = unix_now();
@@ -235,6 +236,8 @@ impl CatchUp<'_> {
         });
         let recent = match top {
             0 => Vec::new(),
+            // Where UIDNEXT is not known: `1:*` is an error in an empty folder on some servers.
+            _ if opened.exists == 0 => Vec::new(),
             top => self.link.uids_since(1, top, window_start).await?,
         };
         // SEARCH counts by days, the window by seconds.
@@ -288,6 +291,7 @@ impl CatchUp<'_> {
             first_until: row.first_until,
         };
         let end = match opened.uid_next {
+            0 if opened.exists == 0 => return Ok(0),
             0 => u32::MAX,
             next => next - 1,
         };
@@ -491,7 +495,13 @@ impl CatchUp<'_> {
                 self.absent(&[header.uid], std::iter::empty()).await?;
                 return Ok(self.intake.gone(reading, &header, now));
             };
-            let ended = chunk.len() < CHUNK as usize;
+            // A short piece is the last one where the size agrees; sizes and pieces are both said
+            // wrongly by some, so else the server is asked once more. More than was asked for is
+            // the whole message, from who knows no pieces.
+            let length = chunk.len();
+            let ended = length == 0
+                || length > CHUNK as usize
+                || (length < CHUNK as usize && start + length as u64 >= size);
             if start == 0 {
                 first = chunk.get(..FIRST_MIB.min(chunk.len())).unwrap_or_default().to_vec();
             }
