@@ -176,7 +176,8 @@ impl CatchUp<'_> {
         already: Option<Opened>,
     ) -> Result<Opened, Error> {
         let opened = match already {
-            Some(opened) => Opened { uid_next: 0, ..opened },
+            // What SELECT said is of yesterday.
+            Some(opened) => Opened { uid_next: 0, exists: u32::MAX, ..opened },
             None => self.link.select(&folder.listed.wire).await?,
         };
         let now = unix_now();
@@ -225,8 +226,7 @@ impl CatchUp<'_> {
     }
 
     /// Finds where the history window begins, and lets reading begin there. `widen` is the old
-    /// floor: only what lies at or under it is looked at. Returns how many messages of the
-    /// window were found.
+    /// floor: only what lies at or under it is looked at.
     async fn begin(
         &mut self,
         name: &str,
@@ -245,7 +245,11 @@ impl CatchUp<'_> {
             u32::MAX => self.link.last_uid().await?,
             top => top,
         };
-        let first = self.first_since(name, last, window_start).await?;
+        let first = match opened.exists {
+            // A range is an error in an empty folder on some servers.
+            0 => None,
+            _ => self.first_since(name, last, window_start).await?,
+        };
         self.trouble.reading = None;
         let floor = floor_under(first, last.saturating_add(1));
         row.first_until = widen.map_or(last, |old| row.first_until.max(old));
@@ -311,6 +315,7 @@ impl CatchUp<'_> {
             first_until: row.first_until,
         };
         let end = match opened.uid_next {
+            0 if opened.exists == 0 => return Ok(0),
             0 => u32::MAX,
             next => next - 1,
         };
@@ -531,7 +536,13 @@ impl CatchUp<'_> {
                 self.absent(&[header.uid], std::iter::empty()).await?;
                 return Ok(self.intake.gone(reading, &header, now));
             };
-            let ended = chunk.len() < CHUNK as usize;
+            // A short piece is the last one where the size agrees; sizes and pieces are both said
+            // wrongly by some, so else the server is asked once more. More than was asked for is
+            // the whole message, from who knows no pieces.
+            let length = chunk.len();
+            let ended = length == 0
+                || length > CHUNK as usize
+                || (length < CHUNK as usize && start + length as u64 >= size);
             if start == 0 {
                 first = chunk.get(..FIRST_MIB.min(chunk.len())).unwrap_or_default().to_vec();
             }

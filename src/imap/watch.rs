@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
-use super::connect::{Gate, TrustStore, connect};
-use super::link::{Link, Listed, Opened, Woke};
+use super::connect::{Gate, connect};
+use super::link::{Link, Listed, Opened, Woke, same_wire};
+use super::trust::TrustStore;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
 use crate::intake::Intake;
@@ -326,10 +327,7 @@ fn news(link: &mut Link, folders: &[Folder], order: &[usize], main: usize) -> Ve
             let Some(folder) = folders.get(*index) else { return false };
             overflow
                 || (*index == main && selected)
-                || named.iter().any(|name| {
-                    *name == folder.listed.wire
-                        || (folder.listed.name.is_inbox() && name.eq_ignore_ascii_case("INBOX"))
-                })
+                || named.iter().any(|name| same_wire(name, &folder.listed.wire))
         })
         .collect()
 }
@@ -481,13 +479,14 @@ fn by_name(name: &str, listed: &[Listed]) -> Option<usize> {
     if let Some(index) = listed.iter().position(exact) {
         return Some(index);
     }
-    let last = |folder: &Listed| {
-        let full = folder.name.as_str();
-        let segment = folder.delimiter.and_then(|delimiter| full.rsplit_once(delimiter));
-        segment.is_some_and(|(_, last)| last == name)
+    let below = |folder: &Listed| {
+        let parents = folder.name.as_str().strip_suffix(name);
+        folder.delimiter.zip(parents).is_some_and(|(delimiter, parents)| {
+            parents.strip_suffix(delimiter).is_some_and(|parents| !parents.is_empty())
+        })
     };
     let mut found =
-        listed.iter().enumerate().filter(|(_, folder)| folder.selectable && last(folder));
+        listed.iter().enumerate().filter(|(_, folder)| folder.selectable && below(folder));
     match (found.next(), found.next()) {
         (Some((index, _)), None) => Some(index),
         (Some(_), Some(_)) | (None, _) => None,
