@@ -1,7 +1,9 @@
 //! From a host name to an open session: TCP, TLS, login.
 
+use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_imap::Client;
