@@ -1,5 +1,7 @@
 //! A mailbox's connection: how it comes about, how it breaks, and how it is taken up again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use common::{dovecot, wait_for};
 fn logins(scene: &Scene) -> (usize, usize) {
     let log = std::fs::read_to_string(scene.dovecot.log_file()).unwrap_or_default();
     let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
-    (count("auth failed"), count("imap-login: Login: "))
+    (count("auth failed"), count("imap-login: Info: Login: "))
 }
 
 #[test]
@@ -24,7 +26,7 @@ fn promise_01_a_connection_that_is_cut_in_mid_literal_again_and_again_loses_and_
     let subjects: Vec<String> = (0..60).map(|number| format!("Mail {number:02}")).collect();
     for (number, subject) in subjects.iter().enumerate() {
         // Some are large enough to come in pieces.
-        let kib = if number % 20 == 7 { 900 } else { 12 };
+        let kib = if number % 20 == 7 { 600 } else { 12 };
         let body =
             "All work and no play makes Jack a dull boy, says my aunt often.\n".repeat(kib * 16);
         scene.deliver("sales", "INBOX", &mail(subject).body(body));
@@ -41,8 +43,10 @@ fn promise_01_a_connection_that_is_cut_in_mid_literal_again_and_again_loses_and_
         assert!(start.elapsed() < LIMIT * 2, "{} are filed", scene.filed().len());
         if cutter.cuts() > cuts {
             cuts = cutter.cuts();
-            // Pieces from a fraction of a mail to several; a large one needs more to pass at all.
-            bytes = 15_000 + (bytes * 7 + cuts * 13_001) % 700_000;
+            // From a fraction of a mail to several. Of every four one lets a large one pass: where
+            // none ever does, the mail is taken for what breaks the connection.
+            bytes = 15_000 + (bytes * 7 + cuts * 13_001) % 150_000;
+            let bytes = if cuts % 4 == 0 { bytes + 700_000 } else { bytes };
             if cuts < 25 {
                 cutter.cut_after(bytes);
             }
@@ -58,6 +62,7 @@ fn promise_01_a_connection_that_is_cut_in_mid_literal_again_and_again_loses_and_
     let messages = daemon.messages(&[]);
     assert_eq!(messages.len(), subjects.len());
     assert!(messages.iter().all(|message| message["state"] == "saved"), "{messages:?}");
+    println!("{cuts} cuts");
     reconciled(&daemon);
 }
 
@@ -116,7 +121,7 @@ fn starttls_protects_a_connection_that_began_in_the_clear() {
     scene.deliver("sales", "INBOX", &mail("Under TLS"));
     scene.until_filed(&["Under TLS"]);
     let log = std::fs::read_to_string(scene.dovecot.log_file()).unwrap();
-    let login = log.lines().find(|line| line.contains("imap-login: Login: ")).unwrap();
+    let login = log.lines().find(|line| line.contains("imap-login: Info: Login: ")).unwrap();
     assert!(login.contains("TLS"), "{login}");
 }
 
@@ -148,13 +153,15 @@ fn promise_10_a_wrong_password_is_tried_rarely_and_told_once_and_a_new_one_at_on
     assert_eq!(logins(&scene), (1, 0));
     // Starting it again and again is no way around the limit.
     for _ in 0..4 {
+        let start = Instant::now();
         daemon.terminate();
+        assert!(start.elapsed() < Duration::from_secs(4), "it hung on: {:?}", start.elapsed());
         daemon.start();
         until_mailbox(&daemon, "sales", "blocked");
     }
-    // Long enough for it to look at the secret twice.
+    // Long enough for it to look at the secret again.
     let (told, start) = (said(&daemon, "mailbox blocked"), Instant::now());
-    wait_for("two looks at the secret", LIMIT, || start.elapsed() > Duration::from_secs(35));
+    wait_for("a look at the secret", LIMIT, || start.elapsed() > Duration::from_secs(20));
     assert_eq!(logins(&scene), (1, 0), "in a minute from the first");
     // Each start says it once.
     assert_eq!((told, said(&daemon, "mailbox blocked")), (5, 5));
@@ -168,7 +175,7 @@ fn promise_10_a_wrong_password_is_tried_rarely_and_told_once_and_a_new_one_at_on
     scene.until_filed(&["Waiting"]);
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     assert_eq!(logins(&scene), (1, 1));
-    assert_eq!(daemon.status()["mailboxes"][0]["state"], "idle");
+    until_mailbox(&daemon, "sales", "idle");
 }
 
 #[test]
@@ -211,7 +218,7 @@ fn a_mailbox_that_is_removed_and_added_again_goes_on_from_its_cursors() {
         let words = "configuration taken over";
         wait_for("the reload", LIMIT, || said(daemon, words) == done + 1);
     };
-    reload(&mut daemon, &[support.clone()]);
+    reload(&mut daemon, std::slice::from_ref(&support));
     scene.deliver("sales", "INBOX", &mail("Meanwhile"));
     scene.deliver("support", "INBOX", &mail("Support").to("support@example.com"));
     scene.until_filed(&["History", "Support"]);

@@ -1,6 +1,8 @@
 //! What servers send that they should not: each message still has its fate, exactly once, the
 //! cursor passes none, and nothing else stops.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

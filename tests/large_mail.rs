@@ -1,5 +1,7 @@
 //! Mails larger than anybody expects: they are filed, and memory stays as the configuration says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
 mod common;
 
 use common::daemon::Daemon;

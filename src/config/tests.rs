@@ -733,13 +733,14 @@ fn the_own_addresses_are_those_of_all_mailboxes() {
     let rules =
         "[mailbox.crm]\ninternal_domains = [\"@Bücher.example.\"]\non_incoming = \"deal\"\n";
     let config = Etc::new(&format!("{LEAST}{rules}{second}")).load();
-    let rules = config.mailboxes[0].rules(&config.mailboxes);
+    let all = config.own_addresses();
+    let rules = config.mailboxes[0].rules(&all);
     let mut own: Vec<&str> = rules.own.iter().map(String::as_str).collect();
     own.sort_unstable();
     assert_eq!(own, ["info@example.com", "office@example.com", "sales@example.com"]);
     assert!(rules.internal_domains.contains("xn--bcher-kva.example"));
     assert_eq!(rules.on_incoming, Creation::Deal);
-    assert_eq!(config.mailboxes[1].rules(&config.mailboxes).on_incoming, Creation::Lead);
+    assert_eq!(config.mailboxes[1].rules(&all).on_incoming, Creation::Lead);
 }
 
 /// `config/mailcrm.toml` with every key in it in force.

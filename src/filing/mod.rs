@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -30,6 +31,10 @@ use suspects::Suspects;
 const ROUND: usize = 50;
 /// Lanes delivered at once.
 const LANES: usize = 4;
+/// Seconds that an entry waits on which the CRM said that it takes nothing.
+const BLOCKED_WAIT: i64 = 60;
+/// Lost answers without a delivery between them after which everything waits.
+const IN_A_ROW: u32 = 3;
 /// Between two looks at the list of employees and the CRM's mode.
 const DIRECTORY: Duration = Duration::from_secs(900);
 /// An entry's own trouble: first and longest wait.
@@ -56,6 +61,16 @@ pub struct Settings {
     pub zone: TimeZone,
 }
 
+impl Settings {
+    /// The mailbox whose mail an entry files. One that moved to another host or username is known
+    /// by its name.
+    fn of(&self, entry: &Entry) -> Option<&FiledMailbox> {
+        self.mailboxes.get(&entry.mailbox).or_else(|| {
+            self.mailboxes.values().find(|known| known.config.name == entry.mailbox_name)
+        })
+    }
+}
+
 /// What was asked of the CRM about itself.
 #[derive(Clone, Debug)]
 struct Directory {
@@ -72,6 +87,10 @@ pub struct Filing<C> {
     crm: C,
     settings: watch::Receiver<Arc<Settings>>,
     suspects: Suspects,
+    /// Unix seconds. What an earlier process sent last, it sent before.
+    started: i64,
+    /// Lost answers since something was delivered.
+    losses: AtomicU32,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
     turns: Mutex<()>,
 }
@@ -82,6 +101,8 @@ struct Knowledge {
     known: HashMap<String, Known>,
     cards: HashMap<CardRef, CardNow>,
     found: HashMap<(Made, OriginId), Option<Found>>,
+    /// When that was asked, Unix seconds.
+    asked_at: i64,
 }
 
 /// How a round ended.
@@ -105,7 +126,15 @@ enum Step {
 
 impl<C: Crm> Filing<C> {
     pub fn new(ledger: Ledger, crm: C, settings: watch::Receiver<Arc<Settings>>) -> Filing<C> {
-        Filing { ledger, crm, settings, suspects: Suspects::default(), turns: Mutex::new(()) }
+        Filing {
+            ledger,
+            crm,
+            settings,
+            suspects: Suspects::default(),
+            started: unix_now(),
+            losses: AtomicU32::new(0),
+            turns: Mutex::new(()),
+        }
     }
 
     /// Files what is due until `stop` becomes true; the delivery in hand is finished first.
@@ -157,7 +186,8 @@ impl<C: Crm> Filing<C> {
                     pauses.reset();
                     slow.reset();
                     // A round in which nothing was due proves nothing.
-                    if state != "open" && !self.suspects.are_all() {
+                    let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
+                    if state != "open" && !lossy && !self.suspects.are_all() {
                         if !state.is_empty() {
                             events::crm_open();
                         }
@@ -298,7 +328,7 @@ impl<C: Crm> Filing<C> {
         stop: &watch::Receiver<bool>,
         cases: Vec<Case>,
     ) -> Result<Round, ledger::Error> {
-        let knowledge = match self.ask(directory, &cases).await {
+        let knowledge = match self.ask_again(directory, &cases, stop).await {
             Ok(knowledge) => Mutex::new(knowledge),
             Err(failure) => return self.asked_in_vain(directory, stop, cases, failure).await,
         };
@@ -347,6 +377,31 @@ impl<C: Crm> Filing<C> {
             return Err(error);
         }
         Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
+    }
+
+    /// Asks, and asks again after an answer that was lost: the look-ups of fifty mails are not
+    /// thrown away for one cut wire.
+    async fn ask_again(
+        &self,
+        directory: &Directory,
+        cases: &[Case],
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Knowledge, Failure> {
+        let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
+        // A CRM that is known to be in trouble is asked once.
+        for _ in self.losses.load(Ordering::Relaxed)..IN_A_ROW - 1 {
+            match self.ask(directory, cases).await {
+                Err(Failure {
+                    fate: Fate::Deferred { suspect: false, retry_after, .. }, ..
+                }) if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
+                    && !*stop.borrow() =>
+                {
+                    tokio::time::sleep(retry_after.unwrap_or_else(|| pauses.pause())).await;
+                }
+                other => return other,
+            }
+        }
+        self.ask(directory, cases).await
     }
 
     /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
@@ -405,6 +460,7 @@ impl<C: Crm> Filing<C> {
             wanted.extend(case.look_ups(directory, &knowledge));
         }
         if !wanted.is_empty() {
+            knowledge.asked_at = unix_now();
             let found = self.crm.find_made(&wanted).await?;
             knowledge.found = wanted.into_iter().zip(found).collect();
         }
@@ -446,7 +502,9 @@ impl<C: Crm> Filing<C> {
             }
             Fate::Blocked => {
                 let sent = sent.map(|kind| (kind, false));
-                self.ledger.defer(entry.id, now, false, sent, Some(attempt("blocked"))).await?;
+                // The next try is another entry's: one that nobody may deliver blocks no other.
+                let next = now + BLOCKED_WAIT;
+                self.ledger.defer(entry.id, next, false, sent, Some(attempt("blocked"))).await?;
                 Ok(Step::Pause(failure))
             }
             Fate::Deferred { retry_after, ambiguous, suspect } => {
@@ -461,16 +519,17 @@ impl<C: Crm> Filing<C> {
                 }
                 events::delivery_deferred(entry.id, wait, &reason);
                 let wait_secs = i64::try_from(wait.as_secs()).unwrap_or(3600);
-                // With the whole CRM in trouble the pause stands for the entry's own wait.
-                let next = if suspect || retry_after.is_some() { now + wait_secs } else { now };
+                let next = now + wait_secs;
                 let sent = sent.map(|kind| (kind, ambiguous));
                 self.ledger.defer(entry.id, next, counts, sent, Some(attempt("deferred"))).await?;
-                // One bad entry stops nothing else; but where each fails it is none of them.
-                if suspect && !self.suspects.are_all() {
-                    Ok(Step::Wait)
+                // One bad entry, or one lost answer, stops nothing else; but where each fails it
+                // is the CRM, or the way to it.
+                let chance = if suspect {
+                    !self.suspects.are_all()
                 } else {
-                    Ok(Step::Pause(failure))
-                }
+                    self.losses.fetch_add(1, Ordering::Relaxed) + 1 < IN_A_ROW
+                };
+                if chance { Ok(Step::Wait) } else { Ok(Step::Pause(failure)) }
             }
         }
     }

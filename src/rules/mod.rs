@@ -1,6 +1,7 @@
 //! What belongs in the CRM (`admit`) and where (`place`). Pure.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -123,8 +124,8 @@ impl Evidence {
 #[derive(Clone, Debug)]
 pub struct RuleSet {
     pub enabled: bool,
-    /// `address` and `aliases` of all configured mailboxes.
-    pub own: HashSet<String>,
+    /// `address` and `aliases` of all configured mailboxes; one set for all of them.
+    pub own: Arc<HashSet<String>>,
     pub internal_domains: HashSet<String>,
     pub exclude: Vec<Pattern>,
     pub automated: Policy,

@@ -75,7 +75,7 @@ pub(super) async fn explain(
         }
     };
     let (role, decided_by) = role(mailbox, &folder, history.role);
-    let rules = mailbox.rules(&config.mailboxes);
+    let rules = mailbox.rules(&config.own_addresses());
     let admitted = admit(
         &rules,
         &Arrival {
@@ -384,7 +384,8 @@ mod tests {
 
     fn told(mailbox: &Mailbox, raw: &str) -> String {
         let message = message::parse(raw.as_bytes()).unwrap();
-        let rules = mailbox.rules(std::slice::from_ref(mailbox));
+        let own = std::sync::Arc::new([mailbox.address.clone()].into());
+        let rules = mailbox.rules(&own);
         let arrival = Arrival {
             message: &message,
             role: Role::Inbox,

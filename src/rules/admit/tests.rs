@@ -2,6 +2,8 @@
 
 mod properties;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::message::Classified;
 use crate::rules::{Creation, DealChoice, Pattern};
@@ -12,9 +14,11 @@ const WINDOW: i64 = NOW - 7 * 86_400;
 fn rules() -> RuleSet {
     RuleSet {
         enabled: true,
-        own: ["sales@example.com", "info@example.com", "shop+crm@provider.test"]
-            .map(str::to_owned)
-            .into(),
+        own: Arc::new(
+            ["sales@example.com", "info@example.com", "shop+crm@provider.test"]
+                .map(str::to_owned)
+                .into(),
+        ),
         internal_domains: ["example.com".to_owned()].into(),
         exclude: [
             "*@newsletter.example",

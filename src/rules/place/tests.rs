@@ -86,7 +86,7 @@ fn thread(text: &str) -> Thread {
 fn rules() -> RuleSet {
     RuleSet {
         enabled: true,
-        own: HashSet::new(),
+        own: Default::default(),
         internal_domains: HashSet::new(),
         exclude: Vec::new(),
         automated: Policy::Attach,
