@@ -25,7 +25,7 @@ impl SmallDisk {
     fn mount(at: &Path) -> Option<SmallDisk> {
         std::fs::create_dir_all(at).unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs"])
             .arg(at)
             .output();
         match mount {

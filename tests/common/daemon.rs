@@ -342,15 +342,13 @@ impl Daemon {
     /// Waits until the daemon has ended by itself.
     #[track_caller]
     pub fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
+        // It stays ours while it is waited for: in vain, it is killed with us.
         let mut ended = None;
-        let mut child = self.child.take().expect("a daemon");
         wait_for("the daemon to end", limit, || {
-            ended = child.try_wait().unwrap();
-            if ended.is_none() {
-                return false;
-            }
-            true
+            ended = self.child.as_mut().expect("a daemon").try_wait().unwrap();
+            ended.is_some()
         });
+        self.child = None;
         ended.unwrap()
     }
 
