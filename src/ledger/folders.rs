@@ -25,25 +25,29 @@ pub struct FolderRow {
 }
 
 impl Ledger {
-    /// The mailbox of this name, host and username, known from before or new.
-    pub async fn mailbox(
+    /// The mailboxes of these names, hosts and usernames, known from before or new.
+    pub async fn register_mailboxes(
         &self,
-        name: String,
-        host: String,
-        username: String,
-    ) -> Result<MailboxId, Error> {
-        self.write("note a mailbox", move |tx| {
-            tx.execute(
+        wanted: Vec<(String, String, String)>,
+    ) -> Result<Vec<MailboxId>, Error> {
+        self.write("note mailboxes", move |tx| {
+            let mut insert = tx.prepare(
                 "INSERT INTO mailbox (name, host, username, state, queue_turn, login_refusals)
                  VALUES (?1, ?2, ?3, 'stopped', 0, '[]')
                  ON CONFLICT (name, host, username) DO NOTHING",
-                params![name, host, username],
             )?;
-            tx.query_row(
+            let mut select = tx.prepare(
                 "SELECT id FROM mailbox WHERE name = ?1 AND host = ?2 AND username = ?3",
-                params![name, host, username],
-                |row| row.get("id").map(MailboxId),
-            )
+            )?;
+            wanted
+                .iter()
+                .map(|(name, host, username)| {
+                    insert.execute(params![name, host, username])?;
+                    select.query_row(params![name, host, username], |row| {
+                        row.get("id").map(MailboxId)
+                    })
+                })
+                .collect()
         })
         .await
     }
@@ -56,7 +60,7 @@ impl Ledger {
         state: &'static str,
         last_error: Option<String>,
     ) -> Result<(), Error> {
-        self.write("note a mailbox's state", move |tx| {
+        self.note("note a mailbox's state", move |tx| {
             tx.prepare_cached(
                 "UPDATE mailbox SET state = ?2, last_error = CASE WHEN ?2 = 'connecting'
                                                                   THEN last_error ELSE ?3 END
@@ -208,7 +212,7 @@ impl Ledger {
 
     /// Notes what the server said of a folder.
     pub async fn folder_seen(&self, folder: i64, uid_next: u32, behind: u64) -> Result<(), Error> {
-        self.write("note a folder's size", move |tx| {
+        self.note("note a folder's size", move |tx| {
             tx.prepare_cached(
                 "UPDATE folder SET uid_next = ?2, behind = ?3
                  WHERE id = ?1 AND (uid_next <> ?2 OR behind <> ?3)",
