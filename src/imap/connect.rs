@@ -133,6 +133,10 @@ async fn secure(tcp: TcpStream, imap: &Imap, trust: &TrustStore) -> Result<Wire,
             let of_tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             match of_tls {
                 Some(rustls::Error::InvalidCertificate(why)) => {
+                    #[expect(
+                        clippy::wildcard_enum_match_arm,
+                        reason = "rustls may name more reasons; the mend of all others is one"
+                    )]
                     let mend = match why {
                         CertificateError::NotValidForName
                         | CertificateError::NotValidForNameContext { .. } => {

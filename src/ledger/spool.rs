@@ -143,12 +143,10 @@ impl Spool {
         })
     }
 
-    /// Writes and removes as much as a batch of mail takes. Blocks.
+    /// Writes and removes as much as some ordinary mail takes. Blocks.
     pub(super) fn try_room(self: &Arc<Spool>) -> Result<(), Error> {
         let mut writer = self.writer()?;
-        for _ in 0..16 {
-            writer.append(&[0; 256 * 1024])?;
-        }
+        writer.append(&[0; 256 * 1024])?;
         // Dropped unfinished, it is removed.
         writer.flush()
     }
