@@ -87,7 +87,7 @@ demo: deps ## run everything together on sample mail: mailbox, CRM and daemon
 	exec cargo run --locked --quiet -- demo $(ARGS)
 
 test: deps ## run all tests, against a real mail server
-	@cargo test --locked $(ARGS)
+	@cargo test --locked $(ARGS) -- --test-threads=4
 
 tools:
 	@cargo deny --version >/dev/null 2>&1 \

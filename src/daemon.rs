@@ -167,7 +167,7 @@ pub async fn run(
         events::sandbox_in_use(&page.unwrap_or_default());
         tokio::spawn(sandbox.serve(listener, sandbox_stopped))
     });
-    ledger.stop_all_mailboxes().await?;
+    start_note(&ledger).await?;
     let settings = Settings { mailboxes: HashMap::new(), zone: config.daemon.zone() };
     let (settings, settings_seen) = watch::channel(Arc::new(settings));
     let mut daemon = Daemon {
@@ -180,7 +180,9 @@ pub async fn run(
         reload,
         fatal,
     };
-    daemon.take_over(&config).await?;
+    while let Err(error) = daemon.take_over(&config).await {
+        wait_for_room(error).await?;
+    }
     let filing = Filing::new(ledger.clone(), portal, settings_seen);
     let mut filing = tokio::spawn(async move { filing.run(stopped, reloaded).await });
     events::ready(config.mailboxes.len(), &crm.identity, &config.ledger.path.display().to_string());
@@ -194,7 +196,11 @@ pub async fn run(
                     events::stopping(name);
                     break Ok(());
                 }
-                Asked::Reload => daemon.reload(&path, &config).await?,
+                Asked::Reload => {
+                    if let Err(error) = daemon.reload(&path, &config).await {
+                        break Err(error.into());
+                    }
+                }
             },
             () = &mut until => break Ok(()),
             Some(error) = failed.recv() => break Err(error.into()),
@@ -235,6 +241,24 @@ pub async fn run(
     outcome
 }
 
+/// Notes that no mailbox is connected yet; waits for room where the disk is full, for a daemon
+/// that is started again by systemd must not give up before there is.
+async fn start_note(ledger: &Ledger) -> Result<(), ledger::Error> {
+    while let Err(error) = ledger.stop_all_mailboxes().await {
+        wait_for_room(error).await?;
+    }
+    Ok(())
+}
+
+async fn wait_for_room(error: ledger::Error) -> Result<(), ledger::Error> {
+    if !error.is_full() && !error.is_busy() {
+        return Err(error);
+    }
+    events::ledger_full(&crate::causes(&error));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    Ok(())
+}
+
 impl Daemon {
     /// Starts, changes and stops mailboxes until they are those of the configuration. Returns the
     /// names of what was added, changed and removed.
@@ -249,24 +273,35 @@ impl Daemon {
             .filter(|name| !wanted.contains_key(name.as_str()))
             .cloned()
             .collect();
-        for name in gone {
-            if let Some(running) = self.mailboxes.remove(&name) {
-                running.end().await;
-            }
-            removed.push(name);
-        }
-        let mut filed = HashMap::new();
-        let mut begin = Vec::new();
-        let own = config.own_addresses();
+        // The ledger first: when it is full, nothing was stopped yet.
         let known_by = |mailbox: &Mailbox| {
             let imap = &mailbox.imap;
             (mailbox.name.clone(), imap.host.clone(), imap.username.clone())
         };
         let ids =
             self.ledger.register_mailboxes(config.mailboxes.iter().map(known_by).collect()).await?;
-        for (mailbox, id) in config.mailboxes.iter().zip(ids) {
+        let names = config.mailboxes.iter().map(|mailbox| mailbox.name.clone());
+        self.ids = names.zip(ids).collect();
+        self.ledger.take_back(self.ids.keys().cloned().collect()).await?;
+        // All at once: each may take seconds to say goodbye.
+        let ends: Vec<String> = self
+            .mailboxes
+            .iter()
+            .filter(|(name, running)| {
+                wanted.get(name.as_str()).is_none_or(|mailbox| **mailbox != *running.config)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let ended: Vec<Running> =
+            ends.iter().filter_map(|name| self.mailboxes.remove(name)).collect();
+        futures_util::future::join_all(ended.into_iter().map(Running::end)).await;
+        removed.extend(gone);
+        let mut filed = HashMap::new();
+        let mut begin = Vec::new();
+        let own = config.own_addresses();
+        for mailbox in &config.mailboxes {
             let rules = Arc::new(mailbox.rules(&own));
-            self.ids.insert(mailbox.name.clone(), id);
+            let Some(&id) = self.ids.get(&mailbox.name) else { continue };
             let shared = Arc::new(mailbox.clone());
             filed.insert(
                 id,
@@ -277,15 +312,9 @@ impl Daemon {
                     // Another mailbox's address may be a new one of ours.
                     running.rules.send_replace(rules);
                 }
-                Some(_) => {
-                    if let Some(running) = self.mailboxes.remove(&mailbox.name) {
-                        running.end().await;
-                    }
-                    changed.push(mailbox.name.clone());
-                    begin.push((id, shared, rules));
-                }
-                None => {
-                    added.push(mailbox.name.clone());
+                Some(_) | None => {
+                    let was_there = ends.contains(&mailbox.name);
+                    if was_there { &mut *changed } else { &mut *added }.push(mailbox.name.clone());
                     begin.push((id, shared, rules));
                 }
             }
@@ -356,7 +385,15 @@ impl Daemon {
                     }
                 }
                 self.shared.trust.forget();
-                let [added, changed, removed] = self.take_over(&config).await?;
+                let [added, changed, removed] = match self.take_over(&config).await {
+                    Ok(changes) => changes,
+                    Err(error) if error.is_full() || error.is_busy() => {
+                        events::configuration_not_taken_over(&crate::causes(&error));
+                        tell_systemd(&[sd_notify::NotifyState::Ready]);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                };
                 self.reload.send_modify(|count| *count += 1);
                 events::configuration_taken_over(
                     &added.join(","),
@@ -373,9 +410,8 @@ impl Daemon {
         for running in self.mailboxes.values() {
             running.stop.send_replace(true);
         }
-        for (_, running) in std::mem::take(&mut self.mailboxes) {
-            running.end().await;
-        }
+        let ends = std::mem::take(&mut self.mailboxes).into_values().map(Running::end);
+        futures_util::future::join_all(ends).await;
     }
 }
 

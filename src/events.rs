@@ -37,6 +37,10 @@ pub fn configuration_taken_over(added: &str, changed: &str, removed: &str) {
     tracing::info!(added, changed, removed, "configuration taken over");
 }
 
+pub fn configuration_not_taken_over(error: &str) {
+    tracing::error!(error, "configuration not taken over, reload again when that is mended");
+}
+
 pub fn configuration_refused(mistakes: usize, first: &str) {
     tracing::error!(mistakes, first, "configuration refused, the old one stays in force");
 }
@@ -69,8 +73,8 @@ pub fn folder_renumbered(mailbox: &str, folder: &str) {
     tracing::warn!(mailbox, folder, "folder renumbered");
 }
 
-pub fn folder_first_read(mailbox: &str, folder: &str, messages: usize, history_days: u32) {
-    tracing::info!(mailbox, folder, messages, history_days, "folder read for the first time");
+pub fn folder_first_read(mailbox: &str, folder: &str, history_days: u32) {
+    tracing::info!(mailbox, folder, history_days, "folder read for the first time");
 }
 
 pub fn folder_done(mailbox: &str, folder: &str, messages: u64, seconds: f64) {
@@ -133,9 +137,10 @@ pub fn delivery_refused(entry: i64, reason: &str) {
     tracing::error!(entry, reason, "delivery refused");
 }
 
-pub fn mailbox_without_configuration(mailbox: &str) {
+pub fn mailbox_without_configuration(mailbox: &str, message: i64) {
     tracing::warn!(
         mailbox,
+        id = message,
         "mail of a removed mailbox is owed; it waits until it is configured again"
     );
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
+use crate::common;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -179,7 +179,7 @@ fn dovecot_of_a_process_that_will_be_killed() {
 fn nothing_is_left_of_a_process_that_was_killed() {
     let dir = TempDir::new().unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "dovecot_of_a_process_that_will_be_killed"])
+        .args(["--exact", "--ignored", "dovecot_harness::dovecot_of_a_process_that_will_be_killed"])
         .env(TOLD, dir.path())
         .stdout(std::process::Stdio::null())
         .spawn()

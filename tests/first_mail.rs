@@ -1,6 +1,6 @@
 //! The main job: mail in over IMAP, cards and activities in the CRM.
 
-mod common;
+use crate::common;
 
 use common::daemon::{Daemon, Mailbox};
 use common::sandbox::SandboxProcess;

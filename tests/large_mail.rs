@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
-mod common;
+use crate::common;
 
 use common::daemon::Daemon;
 use common::mails::{Mail, peak_rss_mib};

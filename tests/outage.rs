@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
-mod common;
+use crate::common;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -396,6 +396,64 @@ fn card_that_is_deleted_after_the_look_up_is_replaced_once_with_a_note() {
     assert!(view.evidence.to_string().contains("card-gone"), "{}", view.evidence);
     assert_eq!(scene.crm.activities().len(), 1);
     assert!(scene.crm.cards(1).is_empty());
+}
+
+#[test]
+fn card_that_is_deleted_with_the_new_activity_is_replaced_too() {
+    let mut scene = scene(SandboxProcess::start(), "bind_contact = false\n");
+    let contact = scene.crm.add_contact("Ana", "ana@client.example", 7);
+    let deal = scene.crm.add_deal("Roof", contact, 7);
+    let deleted = AtomicBool::new(false);
+    let port = scene.crm.port();
+    scene.faults.before(move |call| {
+        if call.method == "crm.activity.update" && !deleted.swap(true, Ordering::SeqCst) {
+            let target = "/rest/1/sandbox/crm.item.delete";
+            common::http::post(port, target, &json!({"entityTypeId": 2, "id": deal})).unwrap();
+        }
+        None
+    });
+    scene.daemon.start();
+    scene.receive("ana@client.example", "one@client.example");
+    scene.daemon.wait_until_filed(1, LIMIT);
+    let view = scene.daemon.view("one@client.example");
+    assert_eq!(view.state, "saved", "{:?}", view.attempts);
+    let cards: Vec<String> = view.cards.iter().map(ToString::to_string).collect();
+    assert_eq!(cards, [format!("contact:{contact}")]);
+    let activities = scene.crm.activities();
+    assert_eq!(activities.len(), 1);
+    assert_eq!(activities[0]["OWNER_ID"], contact.to_string());
+    assert_eq!(activities[0]["ID"], view.activity_id.unwrap().to_string());
+}
+
+#[test]
+fn deal_that_is_deleted_before_it_is_bound_costs_neither_the_mail_nor_a_second_activity() {
+    let mut scene = scene(SandboxProcess::start(), "deal_choice = \"all\"\n");
+    let contact = scene.crm.add_contact("Ana", "ana@client.example", 7);
+    let deals = ["Roof", "Cellar"].map(|title| scene.crm.add_deal(title, contact, 7));
+    let deleted = AtomicBool::new(false);
+    let port = scene.crm.port();
+    scene.faults.before(move |call| {
+        if call.method == "crm.activity.binding.add" && !deleted.swap(true, Ordering::SeqCst) {
+            let target = "/rest/1/sandbox/crm.item.delete";
+            let bound = json!({"entityTypeId": 2, "id": call.params["entityId"]});
+            common::http::post(port, target, &bound).unwrap();
+        }
+        None
+    });
+    scene.daemon.start();
+    scene.receive("ana@client.example", "one@client.example");
+    scene.daemon.wait_until_filed(1, LIMIT);
+    let view = scene.daemon.view("one@client.example");
+    assert_eq!(view.state, "saved", "{:?}", view.attempts);
+    let activities = scene.crm.activities();
+    assert_eq!(activities.len(), 1);
+    let left = scene.crm.cards(2);
+    assert_eq!(left.len(), 1);
+    assert!(deals.contains(&left[0]["id"].as_u64().unwrap()));
+    assert_eq!(activities[0]["OWNER_ID"], left[0]["id"].to_string());
+    assert_eq!(view.cards[0].id.to_string(), left[0]["id"].to_string());
+    let files = scene.faults.calls_of("crm.activity.update");
+    assert_eq!(files.len(), 1, "the content was written twice");
 }
 
 #[test]

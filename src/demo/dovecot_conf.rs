@@ -95,6 +95,10 @@ namespace inbox {{
   }}
 }}
 
+# Where the kernel has no inotify instance left (128 for a user, and several servers are one
+# user), IDLE finds new mail only by looking, by default every 30 seconds.
+mailbox_idle_check_interval = 5 secs
+
 # Room for load tests: hundreds of connections of one user, in few login processes.
 mail_max_userip_connections = 5000
 default_client_limit = 4000

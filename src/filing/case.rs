@@ -1,6 +1,7 @@
 //! An entry that is due, with its mail read back and judged as it is to be placed.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::content::{kinds, origin};
@@ -123,9 +124,9 @@ impl<C: Crm> Filing<C> {
         if !files(&entry) {
             return Ok(Some(Case { entry, mail: None, parent: None }));
         }
-        let Some(mailbox) = settings.mailboxes.get(&entry.mailbox).cloned() else {
-            events::mailbox_without_configuration(&entry.mailbox_name);
-            self.ledger.postpone(entry.id, unix_now() + WITHOUT_MAILBOX).await?;
+        let Some(mailbox) = settings.of(&entry).cloned() else {
+            events::mailbox_without_configuration(&entry.mailbox_name, entry.message);
+            self.ledger.set_aside(entry.id, unix_now() + WITHOUT_MAILBOX).await?;
             return Ok(None);
         };
         let Some(message) = self.mail(&entry).await? else { return Ok(None) };
@@ -165,8 +166,13 @@ impl<C: Crm> Filing<C> {
     async fn mail(&self, entry: &Entry) -> Result<Option<Message>, ledger::Error> {
         let parsed = match self.raw(entry).await {
             Ok(raw) => message::parse(&raw).map_err(|error| error.to_string()),
-            // The spool was removed by hand: nothing can be filed, and somebody must know.
-            Err(ledger::Error::Spool { source, .. }) => Err(format!("the spool lost it: {source}")),
+            // The spool was removed by hand: nothing can be filed, and somebody must know. Any
+            // other trouble with it passes, or concerns all mail.
+            Err(ledger::Error::Spool { source, .. })
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) =>
+            {
+                Err(format!("the spool lost it: {source}"))
+            }
             Err(error) => return Err(error),
         };
         match parsed {

@@ -145,28 +145,37 @@ impl<C: Crm> Filing<C> {
             Some(CardRef { kind: CardKind::Contact, id })
         });
         let mut notes = Vec::new();
+        let mut evidence = plan.evidence.clone();
         let activity =
             self.make_activity(knowledge, case, mail, &plan, owner, client, &mut notes).await?;
         let (attempt, completed) =
             self.write_content(directory, knowledge, case, mail, activity, notes).await?;
+        let mut unbound = Vec::new();
         for card in &plan.bound {
-            self.crm
-                .bind_activity(activity, *card)
-                .await
-                .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?;
+            match self.crm.bind_activity(activity, *card).await {
+                Ok(()) => {}
+                // The mail is filed; that one of its further cards may not be changed is noted.
+                Err(Failure { fate: Fate::Refused | Fate::CardGone, text, .. }) => {
+                    evidence.push(Evidence::new("bound", format!("not bound to {card}: {text}")));
+                    unbound.push(*card);
+                }
+                Err(failure) => return Err(Stop::Undone(Undone { kind: None, failure })),
+            }
         }
         let mut cards = vec![owner];
-        cards.extend(client.filter(|client| *client != owner));
-        cards.extend(plan.bound.iter().filter(|card| **card != owner));
+        let bound = mail.mailbox.config.crm.bind_contact;
+        cards.extend(client.filter(|client| *client != owner && bound));
+        cards.extend(plan.bound.iter().filter(|card| **card != owner && !unbound.contains(card)));
         knowledge.lock().await.filed_on(&cards, plan.responsible);
         let entry = &case.entry;
         let saved = Saved {
             cards: cards.clone(),
             activity,
             responsible: plan.responsible,
+            direction: mail.admitted.direction,
             completed,
             candidates: plan.candidates,
-            evidence: plan.evidence,
+            evidence,
             complete_on_reply: mail.mailbox.config.crm.complete_on_reply,
         };
         self.ledger.saved(entry.id, saved, attempt, unix_now()).await?;
@@ -471,7 +480,12 @@ impl<C: Crm> Filing<C> {
         }
         let lost = case.made("content").filter(|made| made.look_up && made.crm_id.is_none());
         if let Some(lost) = lost {
-            self.settled(case, lost.sent_at).await?;
+            let asked_at = knowledge.lock().await.asked_at;
+            if !self.settled(case, lost.sent_at, asked_at).await? {
+                // Asked in the next round, before anything is sent again.
+                self.ledger.postpone(case.entry.id, unix_now()).await?;
+                return Err(Stop::Step(Step::Wait));
+            }
         }
         let content = self.content(directory, case, mail, completed, notes).await?;
         let undone = |failure| Stop::Undone(Undone { kind: Some("content"), failure });
@@ -565,43 +579,61 @@ impl<C: Crm> Filing<C> {
         if !case.must_look(kind) {
             return Ok(None);
         }
+        let sent_at = case.made(kind).and_then(|row| row.sent_at);
         let wanted = (made, origin.clone());
-        let looked = knowledge.lock().await.found.get(&wanted).cloned();
-        let found = match looked {
-            Some(found) => found,
-            // What is made now was not foreseen when the round asked: asked alone.
-            None => {
-                let answer = self.crm.find_made(std::slice::from_ref(&wanted)).await;
-                let found = answer
-                    .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?
-                    .into_iter()
-                    .next()
-                    .flatten();
-                knowledge.lock().await.found.insert(wanted, found.clone());
-                found
-            }
+        let (mut looked, mut asked_at) = {
+            let known = knowledge.lock().await;
+            (known.found.get(&wanted).cloned(), known.asked_at)
         };
-        match found {
-            Some(found) => {
+        loop {
+            let found = match looked.take() {
+                Some(found) => found,
+                // Not foreseen when the round asked, or too long ago: asked alone.
+                None => {
+                    asked_at = unix_now();
+                    let answer = self.crm.find_made(std::slice::from_ref(&wanted)).await;
+                    answer
+                        .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?
+                        .into_iter()
+                        .next()
+                        .flatten()
+                }
+            };
+            if let Some(found) = found {
+                knowledge.lock().await.found.insert(wanted, Some(found.clone()));
                 self.ledger
                     .made(case.entry.id, kind, origin.0.clone(), found.id, None, None)
                     .await?;
-                Ok(Some(found))
+                return Ok(Some(found));
             }
-            None => {
-                self.settled(case, case.made(kind).and_then(|row| row.sent_at)).await?;
-                Ok(None)
+            if self.settled(case, sent_at, asked_at).await? {
+                return Ok(None);
             }
         }
     }
 
-    /// Waits until a call that was sent once and cannot be found is certain not to be at work
-    /// any more.
-    async fn settled(&self, case: &Case, sent_at: Option<i64>) -> Result<(), Stop> {
+    /// Waits until a call that was sent once and was not found when `asked_at` is certain not to
+    /// have been at work any more by then. `Ok(true)`: it is; `Ok(false)`: time has passed since,
+    /// and it must be asked once more.
+    async fn settled(
+        &self,
+        case: &Case,
+        sent_at: Option<i64>,
+        asked_at: i64,
+    ) -> Result<bool, Stop> {
+        let Some(sent_at) = sent_at else { return Ok(true) };
         let now = unix_now();
-        let certain = sent_at.map_or(now, |at| at.min(now) + SETTLED);
-        if certain <= now {
-            return Ok(());
+        if sent_at > now {
+            self.ledger.sent_before(case.entry.id, now).await?;
+        }
+        // What another process noted it may have sent until it died.
+        let sent_at = if sent_at < self.started { self.started } else { sent_at };
+        let certain = sent_at.min(now) + SETTLED;
+        if asked_at >= certain {
+            return Ok(true);
+        }
+        if now >= certain {
+            return Ok(false);
         }
         self.ledger.postpone(case.entry.id, certain).await?;
         Err(Stop::Step(Step::Wait))

@@ -31,6 +31,8 @@ use suspects::Suspects;
 const ROUND: usize = 50;
 /// Lanes delivered at once.
 const LANES: usize = 4;
+/// Seconds that an entry waits on which the CRM said that it takes nothing.
+const BLOCKED_WAIT: i64 = 60;
 /// Lost answers without a delivery between them after which everything waits.
 const IN_A_ROW: u32 = 3;
 /// Between two looks at the list of employees and the CRM's mode.
@@ -59,6 +61,16 @@ pub struct Settings {
     pub zone: TimeZone,
 }
 
+impl Settings {
+    /// The mailbox whose mail an entry files. One that moved to another host or username is known
+    /// by its name.
+    fn of(&self, entry: &Entry) -> Option<&FiledMailbox> {
+        self.mailboxes.get(&entry.mailbox).or_else(|| {
+            self.mailboxes.values().find(|known| known.config.name == entry.mailbox_name)
+        })
+    }
+}
+
 /// What was asked of the CRM about itself.
 #[derive(Clone, Debug)]
 struct Directory {
@@ -75,6 +87,8 @@ pub struct Filing<C> {
     crm: C,
     settings: watch::Receiver<Arc<Settings>>,
     suspects: Suspects,
+    /// Unix seconds. What an earlier process sent last, it sent before.
+    started: i64,
     /// Lost answers since something was delivered.
     losses: AtomicU32,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
@@ -87,6 +101,8 @@ struct Knowledge {
     known: HashMap<String, Known>,
     cards: HashMap<CardRef, CardNow>,
     found: HashMap<(Made, OriginId), Option<Found>>,
+    /// When that was asked, Unix seconds.
+    asked_at: i64,
 }
 
 /// How a round ended.
@@ -115,6 +131,7 @@ impl<C: Crm> Filing<C> {
             crm,
             settings,
             suspects: Suspects::default(),
+            started: unix_now(),
             losses: AtomicU32::new(0),
             turns: Mutex::new(()),
         }
@@ -443,6 +460,7 @@ impl<C: Crm> Filing<C> {
             wanted.extend(case.look_ups(directory, &knowledge));
         }
         if !wanted.is_empty() {
+            knowledge.asked_at = unix_now();
             let found = self.crm.find_made(&wanted).await?;
             knowledge.found = wanted.into_iter().zip(found).collect();
         }
@@ -484,7 +502,9 @@ impl<C: Crm> Filing<C> {
             }
             Fate::Blocked => {
                 let sent = sent.map(|kind| (kind, false));
-                self.ledger.defer(entry.id, now, false, sent, Some(attempt("blocked"))).await?;
+                // The next try is another entry's: one that nobody may deliver blocks no other.
+                let next = now + BLOCKED_WAIT;
+                self.ledger.defer(entry.id, next, false, sent, Some(attempt("blocked"))).await?;
                 Ok(Step::Pause(failure))
             }
             Fate::Deferred { retry_after, ambiguous, suspect } => {

@@ -20,10 +20,16 @@ use crate::{events, unix_now};
 
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
 const WINDOW: u32 = 4_000;
+/// UIDs among which the beginning of the history is looked for at a time.
+const DATES_WINDOW: u32 = 100_000;
 /// Messages of one transaction.
 const BATCH: usize = 200;
 /// Octets of bodies fetched at a time.
 const GROUP: u64 = 2 * 1024 * 1024;
+/// Octets that a header is reckoned with.
+const HEADER: u64 = 8 * 1024;
+/// Messages of one group.
+const GROUP_MESSAGES: usize = 64;
 /// KiB of bodies in memory at once, over all mailboxes.
 const BODIES_KIB: u32 = 24 * 1024;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
@@ -170,7 +176,8 @@ impl CatchUp<'_> {
         already: Option<Opened>,
     ) -> Result<Opened, Error> {
         let opened = match already {
-            Some(opened) => Opened { uid_next: 0, ..opened },
+            // What SELECT said is of yesterday.
+            Some(opened) => Opened { uid_next: 0, exists: u32::MAX, ..opened },
             None => self.link.select(&folder.listed.wire).await?,
         };
         let now = unix_now();
@@ -188,9 +195,9 @@ impl CatchUp<'_> {
             match step {
                 Step::Wait => break,
                 Step::FirstContact { window_start } => {
-                    let history = self.begin(&name, &mut row, opened, window_start, None).await?;
+                    self.begin(&name, &mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
-                    events::folder_first_read(&self.intake.name, name, history, self.history_days);
+                    events::folder_first_read(&self.intake.name, name, self.history_days);
                 }
                 Step::Renumbered { window_start } => {
                     events::folder_renumbered(&self.intake.name, folder.listed.name.as_str());
@@ -219,8 +226,7 @@ impl CatchUp<'_> {
     }
 
     /// Finds where the history window begins, and lets reading begin there. `widen` is the old
-    /// floor: only what lies at or under it is looked at. Returns how many messages of the
-    /// window were found.
+    /// floor: only what lies at or under it is looked at.
     async fn begin(
         &mut self,
         name: &str,
@@ -228,37 +234,23 @@ impl CatchUp<'_> {
         opened: Opened,
         window_start: i64,
         widen: Option<u32>,
-    ) -> Result<usize, Error> {
+    ) -> Result<(), Error> {
         let top = widen.unwrap_or(match opened.uid_next {
             0 => u32::MAX,
             next => next - 1,
         });
-        let recent = match top {
-            0 => Vec::new(),
-            top => self.link.uids_since(1, top, window_start).await?,
-        };
-        // SEARCH counts by days, the window by seconds.
-        let mut first = None;
-        let mut before = 0;
-        // A date that cannot be read must not keep the folder from being read: then the day will
-        // do, and what lies before the window gets a row that says so.
-        if self.trouble.of(name, WHOLE_FOLDER).any() {
-            first = recent.first().copied();
-        } else {
-            self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
-            'dates: for some in recent.chunks(DATES) {
-                for (uid, date) in self.link.dates(some).await? {
-                    if date.is_none_or(|date| date >= window_start) {
-                        first = Some(uid);
-                        break 'dates;
-                    }
-                    before += 1;
-                }
-            }
-            self.trouble.reading = None;
-        }
         // Without UIDNEXT the last message is where the folder ends for now.
-        let last = if top == u32::MAX { recent.last().copied().unwrap_or(0) } else { top };
+        let last = match top {
+            u32::MAX if opened.exists == 0 => 0,
+            u32::MAX => self.link.last_uid().await?,
+            top => top,
+        };
+        let first = match opened.exists {
+            // A range is an error in an empty folder on some servers.
+            0 => None,
+            _ => self.first_since(name, last, window_start).await?,
+        };
+        self.trouble.reading = None;
         let floor = floor_under(first, last.saturating_add(1));
         row.first_until = widen.map_or(last, |old| row.first_until.max(old));
         row.uid_validity = opened.uid_validity;
@@ -268,7 +260,42 @@ impl CatchUp<'_> {
         row.history_days = row.history_days.max(self.history_days);
         self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
         self.trouble.read(name, WHOLE_FOLDER);
-        Ok(recent.len().saturating_sub(before))
+        Ok(())
+    }
+
+    /// The lowest UID at or under `last` that lies in the window.
+    async fn first_since(
+        &mut self,
+        name: &str,
+        last: u32,
+        since: i64,
+    ) -> Result<Option<u32>, Error> {
+        let mut low: u32 = 1;
+        let mut window = DATES_WINDOW;
+        while low <= last {
+            let high = last.min(low.saturating_add(window - 1));
+            let recent = self.link.uids_since(low, high, since).await?;
+            window = if recent.len() < 200 { window.saturating_mul(8) } else { DATES_WINDOW };
+            // A date that cannot be read must not keep the folder from being read: then the day
+            // will do, and what lies before the window gets a row that says so.
+            if self.trouble.of(name, WHOLE_FOLDER).any() && !recent.is_empty() {
+                return Ok(recent.first().copied());
+            }
+            // SEARCH counts by days, the window by seconds.
+            for some in recent.chunks(DATES) {
+                self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
+                let dates = self.link.dates(some).await?;
+                let inside = |date: &Option<i64>| date.is_none_or(|date| date >= since);
+                if let Some((uid, _)) = dates.iter().find(|(_, date)| inside(date)) {
+                    return Ok(Some(*uid));
+                }
+            }
+            match high.checked_add(1) {
+                Some(next) => low = next,
+                None => break,
+            }
+        }
+        Ok(None)
     }
 
     /// Reads everything from `from` upwards. Returns how many messages were new.
@@ -288,6 +315,7 @@ impl CatchUp<'_> {
             first_until: row.first_until,
         };
         let end = match opened.uid_next {
+            0 if opened.exists == 0 => return Ok(0),
             0 => u32::MAX,
             next => next - 1,
         };
@@ -390,6 +418,7 @@ impl CatchUp<'_> {
         let failures = self.trouble.of(&reading.name, first);
         let now = unix_now();
         if alone && failures.hopeless() {
+            self.server_reads(first).await?;
             let why = "the server cannot hand it out, or what it hands out cannot be read";
             let seen = intake.unreadable(reading, first, why, now);
             self.settle(reading, judging).await?;
@@ -400,6 +429,14 @@ impl CatchUp<'_> {
         let headers = if alone && failures.raw_only() {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
+            let octets = uids.len() as u64 * HEADER;
+            let _permit = match self.permit_now(octets) {
+                Some(permit) => permit,
+                None => {
+                    self.settle(reading, judging).await?;
+                    self.permit(octets).await?
+                }
+            };
             let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
             self.commit_some(reading, judged?).await?;
             headers?
@@ -433,7 +470,15 @@ impl CatchUp<'_> {
         for group in groups(small) {
             // Once more: the bodies of one batch can be many times what the spool may hold.
             self.room(reading, judging).await?;
-            let permit = self.permit(group.iter().map(|(_, size)| *size).sum()).await?;
+            let octets = group.iter().map(|(_, size)| *size).sum();
+            let permit = match self.permit_now(octets) {
+                Some(permit) => permit,
+                None => {
+                    // What is being judged holds memory: nobody waits while holding some.
+                    self.settle(reading, judging).await?;
+                    self.permit(octets).await?
+                }
+            };
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
             self.commit_some(reading, judged?).await?;
@@ -491,7 +536,13 @@ impl CatchUp<'_> {
                 self.absent(&[header.uid], std::iter::empty()).await?;
                 return Ok(self.intake.gone(reading, &header, now));
             };
-            let ended = chunk.len() < CHUNK as usize;
+            // A short piece is the last one where the size agrees; sizes and pieces are both said
+            // wrongly by some, so else the server is asked once more. More than was asked for is
+            // the whole message, from who knows no pieces.
+            let length = chunk.len();
+            let ended = length == 0
+                || length > CHUNK as usize
+                || (length < CHUNK as usize && start + length as u64 >= size);
             if start == 0 {
                 first = chunk.get(..FIRST_MIB.min(chunk.len())).unwrap_or_default().to_vec();
             }
@@ -520,6 +571,27 @@ impl CatchUp<'_> {
         }
         let arrived = Arrived { uid: header.uid, internal_date: header.internal_date, raw: first };
         Ok(self.intake.large(reading, arrived, writer, whole, now).await?)
+    }
+
+    /// Makes sure that the server hands out other messages, before one is given up: a server that
+    /// says no to all of them has a bad day (Exchange: `NO Server Unavailable`).
+    async fn server_reads(&mut self, but: u32) -> Result<(), Error> {
+        let listed = &self.stretch.listed;
+        let others: Vec<u32> = [listed.first(), listed.get(listed.len() / 2), listed.last()]
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|uid| *uid != but)
+            .collect();
+        let mut refused = None;
+        for other in &others {
+            match self.link.headers(&[*other]).await {
+                Ok(_) => return Ok(()),
+                Err(Error::No { doing, text }) => refused = Some(Error::Busy { doing, text }),
+                Err(error) => return Err(error),
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Which of the wanted messages did not come because they left the server.
@@ -568,11 +640,14 @@ impl CatchUp<'_> {
         Ok(())
     }
 
+    fn permit_now(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bounds.bodies).try_acquire_many_owned(kib(octets)).ok()
+    }
+
     async fn permit(&self, octets: u64) -> Result<OwnedSemaphorePermit, Error> {
-        let kib = u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BODIES_KIB);
         let bodies = Arc::clone(&self.bounds.bodies);
         bodies
-            .acquire_many_owned(kib)
+            .acquire_many_owned(kib(octets))
             .await
             .map_err(|_| Error::Ledger(ledger::Error::Interrupted { doing: "wait for memory" }))
     }
@@ -622,13 +697,20 @@ async fn blocking<T: Send + 'static>(
     Ok(done.map_err(|_| ledger::Error::Interrupted { doing: "write the spool" })??)
 }
 
+fn kib(octets: u64) -> u32 {
+    u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BODIES_KIB)
+}
+
 /// Neighbours whose bodies are fetched together.
 fn groups(messages: Vec<(Arrived, u64)>) -> Vec<Vec<(Arrived, u64)>> {
     let mut groups: Vec<Vec<(Arrived, u64)>> = Vec::new();
     let mut octets = 0;
     for (header, size) in messages {
         match groups.last_mut() {
-            Some(group) if octets + size <= GROUP => group.push((header, size)),
+            // Sizes are the server's word: a group of claimed nothings stays small too.
+            Some(group) if octets + size <= GROUP && group.len() < GROUP_MESSAGES => {
+                group.push((header, size));
+            }
             Some(_) | None => {
                 octets = 0;
                 groups.push(vec![(header, size)]);

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +13,12 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, CertificateError};
 
 use super::guard::Guard;
 use super::link::{Capabilities, Link, Wire, is_busy, lost, of_codec, silent};
+use super::trust::TrustStore;
 use super::{Error, names};
 use crate::config::{Imap, Secret, Tls};
 
@@ -30,78 +29,34 @@ const GREETING: Duration = Duration::from_secs(30);
 const LOGIN: Duration = Duration::from_secs(60);
 /// Octets of one line before login.
 const LINE: usize = 8192;
-/// Connections opened a second, and at once, by the whole process: a start with thousands of
-/// mailboxes must not look like an attack.
+/// Connections opened a second by the whole process, and at once to one host: a start with
+/// thousands of mailboxes must not look like an attack.
 const OPENED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const OPENED_AT_ONCE: usize = 20;
 /// The write buffer: one command in one packet, and little memory in a thousand mailboxes.
 const WRITE_BUFFER: usize = 1024;
 
-/// Certificates to trust, read once and shared by all connections.
-#[derive(Default)]
-pub struct TrustStore {
-    configs: Mutex<HashMap<Option<PathBuf>, Arc<ClientConfig>>>,
-}
-
-impl TrustStore {
-    /// Forgets what was read, so that a renewed CA file is read again.
-    pub fn forget(&self) {
-        self.held().clear();
-    }
-
-    fn config(&self, ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
-        let key = ca_file.map(Path::to_owned);
-        if let Some(known) = self.held().get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let mut roots = RootCertStore::empty();
-        // A system without certificates can still trust the configured CA.
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            drop(roots.add(certificate));
-        }
-        if let Some(path) = ca_file {
-            let bad =
-                |why: String| Error::Blocked(format!("imap.ca_file {}: {why}", path.display()));
-            let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-                .and_then(Iterator::collect::<Result<_, _>>)
-                .map_err(|error| bad(error.to_string()))?;
-            if certificates.is_empty() {
-                return Err(bad("no certificate in it".to_owned()));
-            }
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Blocked(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        // Reconnections are rare; remembered sessions would cost memory in every mailbox.
-        config.resumption = rustls::client::Resumption::disabled();
-        let config = Arc::new(config);
-        self.held().insert(key, Arc::clone(&config));
-        Ok(config)
-    }
-
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Option<PathBuf>, Arc<ClientConfig>>> {
-        self.configs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Lets connections through one after another.
 pub struct Gate {
-    at_once: Semaphore,
+    /// By host: one that does not answer holds up nobody else.
+    at_once: Mutex<HashMap<String, Arc<Semaphore>>>,
     rate: DefaultDirectRateLimiter,
 }
 
 impl Default for Gate {
     fn default() -> Gate {
         Gate {
-            at_once: Semaphore::new(OPENED_AT_ONCE),
+            at_once: Mutex::default(),
             rate: RateLimiter::direct(Quota::per_second(OPENED_PER_SECOND)),
         }
+    }
+}
+
+impl Gate {
+    fn of_host(&self, host: &str) -> Arc<Semaphore> {
+        let mut hosts = self.at_once.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(OPENED_AT_ONCE));
+        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(new))
     }
 }
 
@@ -112,9 +67,10 @@ pub(super) async fn connect(
     trust: &TrustStore,
     gate: &Gate,
 ) -> Result<Link, Error> {
-    gate.rate.until_ready().await;
+    let at_once = gate.of_host(&imap.host);
     // Never closed, so this cannot fail; a failure would only mean no limit.
-    let _permit = gate.at_once.acquire().await;
+    let _permit = at_once.acquire().await;
+    gate.rate.until_ready().await;
     let tcp = reach(&imap.host, imap.port).await?;
     let (wire, capabilities) = match imap.tls {
         Tls::Implicit => greet(secure(tcp, imap, trust).await?).await?,
@@ -176,10 +132,29 @@ async fn secure(tcp: TcpStream, imap: &Imap, trust: &TrustStore) -> Result<Wire,
         Ok(Err(source)) => {
             let of_tls = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             match of_tls {
-                Some(rustls::Error::InvalidCertificate(why)) => Err(Error::Blocked(format!(
-                    "the certificate of {} is not trusted: {why}; give its CA as imap.ca_file",
-                    imap.host
-                ))),
+                Some(rustls::Error::InvalidCertificate(why)) => {
+                    #[expect(
+                        clippy::wildcard_enum_match_arm,
+                        reason = "rustls may name more reasons; the mend of all others is one"
+                    )]
+                    let mend = match why {
+                        CertificateError::NotValidForName
+                        | CertificateError::NotValidForNameContext { .. } => {
+                            "set imap.host to a name that it is for"
+                        }
+                        CertificateError::Expired
+                        | CertificateError::ExpiredContext { .. }
+                        | CertificateError::NotValidYet
+                        | CertificateError::NotValidYetContext { .. } => {
+                            "renew it, or set the clock"
+                        }
+                        _ => "give it or its CA as imap.ca_file",
+                    };
+                    Err(Error::Blocked(format!(
+                        "the certificate of {} is not trusted: {why}; {mend}",
+                        imap.host
+                    )))
+                }
                 // Plain text on a TLS port, an old TLS, and the like: a person must look.
                 Some(error @ rustls::Error::InvalidMessage(_)) => Err(Error::Blocked(format!(
                     "no TLS on port {}: {error}; for STARTTLS set imap.tls = \"starttls\"",
@@ -279,6 +254,11 @@ async fn login(
     let plain_text = imap.username.is_ascii() && secret.expose().is_ascii();
     let sasl = capabilities.has("LOGINDISABLED") || !plain_text;
     if sasl && capabilities.has("LOGINDISABLED") && !capabilities.has("AUTH=PLAIN") {
+        if capabilities.has("STARTTLS") {
+            return Err(Error::Blocked(
+                "the server takes no password without TLS; set imap.tls = \"starttls\"".to_owned(),
+            ));
+        }
         return Err(Error::Blocked(
             "the server offers neither LOGIN nor AUTH=PLAIN (OAuth2 only?)".to_owned(),
         ));

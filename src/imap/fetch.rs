@@ -36,6 +36,12 @@ impl Link {
         Ok(uids)
     }
 
+    /// The highest UID; the folder must not be empty (`*` is BAD there for some servers).
+    pub(super) async fn last_uid(&mut self) -> Result<u32, Error> {
+        let uids = self.search("look for the last message", "UID SEARCH UID *").await?;
+        Ok(uids.last().copied().unwrap_or(0))
+    }
+
     /// UIDs in `low..=high` whose INTERNALDATE lies on or after the day of `since`, or on a day
     /// before it where time zones differ.
     pub(super) async fn uids_since(
@@ -75,12 +81,15 @@ impl Link {
             let command =
                 format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER])");
             self.fetch("read headers", &command, |fetched| {
-                headers.push(Header {
-                    uid: fetched.uid,
-                    size: fetched.size,
-                    internal_date: fetched.internal_date,
-                    header: fetched.header.map(<[u8]>::to_vec).unwrap_or_default(),
-                });
+                // Another client's flag change comes as a FETCH as well, often with the UID.
+                if let Some(header) = fetched.header {
+                    headers.push(Header {
+                        uid: fetched.uid,
+                        size: fetched.size,
+                        internal_date: fetched.internal_date,
+                        header: header.to_vec(),
+                    });
+                }
             })
             .await?;
         }
@@ -97,6 +106,8 @@ impl Link {
             })
             .await?;
         }
+        // A flag change that came in between has the UID too, but no date.
+        dates.sort_by_key(|(uid, date)| (*uid, date.is_none()));
         Ok(wanted(dates, uids, |date| date.0))
     }
 
@@ -120,8 +131,13 @@ impl Link {
         let command = format!("UID FETCH {uid} (UID BODY.PEEK[]<{start}.{CHUNK}>)");
         let mut chunk = None;
         self.fetch("read a large message", &command, |fetched| {
-            if fetched.uid == uid {
-                chunk = Some(fetched.body.map(<[u8]>::to_vec).unwrap_or_default());
+            if fetched.uid != uid {
+                return;
+            }
+            if let Some(body) = fetched.body {
+                chunk = Some(body.to_vec());
+            } else if fetched.nil && start > 0 {
+                chunk = Some(Vec::new());
             }
         })
         .await?;
@@ -164,6 +180,8 @@ struct Fetched<'a> {
     internal_date: Option<i64>,
     header: Option<&'a [u8]>,
     body: Option<&'a [u8]>,
+    /// The body is NIL: nothing there, or nothing behind this octet.
+    nil: bool,
 }
 
 impl<'a> Fetched<'a> {
@@ -181,6 +199,7 @@ impl<'a> Fetched<'a> {
                 } => fetched.header = data.as_deref(),
                 AttributeValue::BodySection { section: None, data, .. } => {
                     fetched.body = data.as_deref();
+                    fetched.nil = data.is_none();
                 }
                 _ => {}
             }

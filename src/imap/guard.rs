@@ -2,7 +2,9 @@
 //!
 //! async-imap 0.12 reserves a literal when it is announced, so that 40 octets can cost 512 MiB,
 //! and imap-proto 0.17 recurses on parentheses, so that a deep BODYSTRUCTURE overflows the
-//! stack and ends the process. Both are stopped here, before the codec sees them.
+//! stack and ends the process. Both are stopped here, before the codec sees them. Untagged
+//! answers that nobody here asks for are left out: one line that imap-proto cannot read, such as
+//! an XLIST, an ESEARCH, or FLAGS with a keyword in Latin-1, ends the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -17,12 +19,21 @@ const MAX_LITERAL: u64 = 4 * 1024 * 1024;
 const MAX_LINE: u64 = 4 * 1024 * 1024;
 /// Parentheses open at once. FETCH and LIST answers need four.
 const MAX_DEPTH: u32 = 64;
+/// Octets after which an answer has said what it is: `* 4294967295 EXISTS` and some to spare.
+const MAX_BEGINNING: usize = 32;
+/// The untagged answers that are read; with a number before them: [`NUMBERED`].
+const WANTED: [&[u8]; 9] =
+    [b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH", b"CAPABILITY", b"LIST", b"STATUS", b"SEARCH"];
+const NUMBERED: [&[u8]; 2] = [b"EXISTS", b"FETCH"];
 
 /// A stream that fails before the server can exhaust memory or the stack.
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     inner: S,
     watch: Watch,
+    /// What passed but found no room in the reader's buffer: the beginning of an answer that
+    /// came in two pieces makes the second one longer.
+    kept: Vec<u8>,
 }
 
 /// Where in the server's talk the next octet stands.
@@ -36,6 +47,22 @@ struct Watch {
     escaped: bool,
     /// The last octets of the line as far as they can announce a literal.
     announced: Announced,
+    answer: Answer,
+}
+
+/// What becomes of the answer that is being read.
+#[derive(Debug)]
+enum Answer {
+    /// It has not said yet what it is.
+    Begins(Vec<u8>),
+    Passes,
+    LeftOut,
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer::Begins(Vec::new())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,27 +79,57 @@ enum Announced {
 
 impl<S> Guard<S> {
     pub(super) fn new(inner: S) -> Guard<S> {
-        Guard { inner, watch: Watch::default() }
+        Guard { inner, watch: Watch::default(), kept: Vec::new() }
     }
 }
 
 impl Watch {
-    fn take(&mut self, mut octets: &[u8]) -> io::Result<()> {
+    /// Looks at what the server sent, and appends to `kept` what the codec is to see of it.
+    fn take(&mut self, mut octets: &[u8], kept: &mut Vec<u8>) -> io::Result<()> {
         while !octets.is_empty() {
             if self.literal > 0 {
                 let here = octets.len().min(usize::try_from(self.literal).unwrap_or(usize::MAX));
                 self.literal -= here as u64;
-                octets = octets.get(here..).unwrap_or_default();
+                let (inside, rest) = octets.split_at(here);
+                match self.answer {
+                    Answer::Passes | Answer::Begins(_) => kept.extend_from_slice(inside),
+                    Answer::LeftOut => {}
+                }
+                octets = rest;
                 continue;
             }
             let Some((&octet, rest)) = octets.split_first() else { break };
             octets = rest;
-            self.octet(octet)?;
+            let ended = self.octet(octet)?;
+            self.sift(octet, kept);
+            if ended {
+                self.answer = Answer::default();
+            }
         }
         Ok(())
     }
 
-    fn octet(&mut self, octet: u8) -> io::Result<()> {
+    /// Keeps an octet, leaves it out, or waits with it until the answer has said what it is.
+    fn sift(&mut self, octet: u8, kept: &mut Vec<u8>) {
+        match &mut self.answer {
+            Answer::Passes => kept.push(octet),
+            Answer::LeftOut => {}
+            Answer::Begins(beginning) => {
+                beginning.push(octet);
+                match is_wanted(beginning) {
+                    None => {}
+                    Some(true) => {
+                        kept.append(beginning);
+                        self.answer = Answer::Passes;
+                    }
+                    Some(false) => self.answer = Answer::LeftOut,
+                }
+            }
+        }
+    }
+
+    /// Whether the octet ends an answer.
+    fn octet(&mut self, octet: u8) -> io::Result<bool> {
         self.line += 1;
         if self.line > MAX_LINE {
             return Err(refuse("a line of more than 4 MiB"));
@@ -95,7 +152,7 @@ impl Watch {
                 self.quoted = false;
                 self.escaped = false;
                 self.announced = Announced::Nothing;
-                return Ok(());
+                return Ok(false);
             }
             (
                 Announced::Nothing | Announced::Number(_) | Announced::Closed(_) | Announced::Cr(_),
@@ -121,8 +178,38 @@ impl Watch {
             b')' if !self.quoted => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
-        Ok(())
+        Ok(octet == b'\n')
     }
+}
+
+/// Whether the codec is to see an answer that begins like this; `None` if it goes on to say.
+/// Everything that is not untagged is for the codec to judge, except empty lines.
+fn is_wanted(beginning: &[u8]) -> Option<bool> {
+    let Some(untagged) = beginning.strip_prefix(b"* ") else {
+        return match beginning {
+            b"*" | b"\r" => None,
+            b"\n" | b"\r\n" => Some(false),
+            _ => Some(true),
+        };
+    };
+    let mut words = untagged.split_inclusive(|octet| matches!(octet, b' ' | b'\r' | b'\n'));
+    let first = words.next().unwrap_or_default();
+    let (word, known): (&[u8], &[&[u8]]) =
+        if first.len() > 1 && first.split_last().is_some_and(|(_, number)| is_number(number)) {
+            (words.next().unwrap_or_default(), &NUMBERED)
+        } else {
+            (first, &WANTED)
+        };
+    match word.split_last() {
+        Some((b' ' | b'\r' | b'\n', word)) => {
+            Some(known.iter().any(|known| known.eq_ignore_ascii_case(word)))
+        }
+        Some(_) | None => (beginning.len() > MAX_BEGINNING).then_some(false),
+    }
+}
+
+fn is_number(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_digit)
 }
 
 /// The kind tells [`super::Error`] that the answer was bad and not the connection.
@@ -136,10 +223,29 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        let new = buf.filled().get(before..).unwrap_or_default();
-        Poll::Ready(self.watch.take(new))
+        let guard = &mut *self;
+        loop {
+            if !guard.kept.is_empty() {
+                let here = guard.kept.len().min(buf.remaining());
+                buf.put_slice(guard.kept.get(..here).unwrap_or_default());
+                guard.kept.drain(..here);
+                if guard.kept.is_empty() {
+                    // A thousand mailboxes that wait must not hold a buffer each.
+                    guard.kept = Vec::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut guard.inner).poll_read(cx, buf))?;
+            let new = buf.filled().get(before..).unwrap_or_default();
+            if new.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            guard.kept.reserve(new.len() + MAX_BEGINNING);
+            guard.watch.take(new, &mut guard.kept)?;
+            buf.set_filled(before);
+            // If all of it was left out, there is nothing to say yet: no octets mean the end.
+        }
     }
 }
 
@@ -168,7 +274,7 @@ mod tests {
 
     fn verdict(parts: &[&[u8]]) -> bool {
         let mut watch = Watch::default();
-        parts.iter().all(|part| watch.take(part).is_ok())
+        parts.iter().all(|part| watch.take(part, &mut Vec::new()).is_ok())
     }
 
     #[test]
@@ -198,7 +304,66 @@ mod tests {
     #[test]
     fn literal_that_ends_a_line_is_followed_by_its_rest() {
         let mut watch = Watch::default();
-        watch.take(b"* 1 FETCH (BODY[HEADER] {4}\r\nA: b UID 7)\r\n").unwrap();
+        let mut kept = Vec::new();
+        watch.take(b"* 1 FETCH (BODY[HEADER] {4}\r\nA: b UID 7)\r\n", &mut kept).unwrap();
         assert_eq!((watch.literal, watch.line, watch.depth), (0, 0, 0));
+    }
+
+    #[test]
+    fn codec_sees_only_answers_that_are_read() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &[u8], &[u8])] = &[
+            ("news",             b"* 5 EXISTS\r\n* 2 RECENT\r\n",           b"* 5 EXISTS\r\n"),
+            ("case",             b"* 5 exists\r\n* ok x\r\n* List () NIL a\r\n", b"* 5 exists\r\n* ok x\r\n* List () NIL a\r\n"),
+            ("expunge",          b"* 5 EXPUNGE\r\n* 4 EXISTS\r\n",          b"* 4 EXISTS\r\n"),
+            ("XLIST",            b"* XLIST (\\Inbox) \"/\" \"Inbox\"\r\nA1 OK\r\n", b"A1 OK\r\n"),
+            ("Latin-1 keyword",  b"* FLAGS (\\Seen f\xfcr)\r\n* 1 EXISTS\r\n", b"* 1 EXISTS\r\n"),
+            ("NAMESPACE",        b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n+ go\r\n", b"+ go\r\n"),
+            ("ESEARCH",          b"* ESEARCH (TAG \"A1\") UID ALL 1:3\r\n", b""),
+            ("empty lines",      b"\r\n\n* BYE\r\n\r\n",                  b"* BYE\r\n"),
+            ("no word",          b"* \r\n* OK\r\n",                        b"* OK\r\n"),
+            ("literal left out", b"* METADATA x {12}\r\n* 9 EXISTS\r\n {2}\r\nab)\r\n* 7 EXISTS\r\n", b"* 7 EXISTS\r\n"),
+            ("literal kept",     b"* 1 FETCH (BODY[] {9}\r\n\r\n* FLAGS UID 7)\r\n", b"* 1 FETCH (BODY[] {9}\r\n\r\n* FLAGS UID 7)\r\n"),
+            ("a word too long",  b"* XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX y\r\n* OK\r\n", b"* OK\r\n"),
+            ("huge number",      b"* 99999999999999999999999999999999999999 EXISTS\r\n* OK\r\n", b"* OK\r\n"),
+            ("star alone",       b"*\r\nA1 OK\r\n",                        b"*\r\nA1 OK\r\n"),
+        ];
+        for (name, sent, seen) in cases {
+            // However the network cuts it.
+            for at in 0..=sent.len() {
+                let (first, second) = sent.split_at(at);
+                let (mut watch, mut kept) = (Watch::default(), Vec::new());
+                watch.take(first, &mut kept).unwrap();
+                watch.take(second, &mut kept).unwrap();
+                assert_eq!(
+                    kept.escape_ascii().to_string(),
+                    seen.escape_ascii().to_string(),
+                    "{name}, cut at {at}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_come_whole_through_a_small_buffer_and_what_is_left_out_is_no_end() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut server, client) = tokio::io::duplex(7);
+        let talk = tokio::spawn(async move {
+            for _ in 0..50 {
+                server.write_all(b"* FLAGS (\\Seen)\r\n* 12 EXISTS\r\n").await.unwrap();
+            }
+        });
+        let mut guard = Guard::new(client);
+        let mut seen = Vec::new();
+        let mut octets = [0; 3];
+        loop {
+            let here = guard.read(&mut octets).await.unwrap();
+            if here == 0 {
+                break;
+            }
+            seen.extend_from_slice(octets.get(..here).unwrap());
+        }
+        talk.await.unwrap();
+        assert_eq!(seen, b"* 12 EXISTS\r\n".repeat(50));
     }
 }

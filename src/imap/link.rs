@@ -96,6 +96,8 @@ pub(super) enum Woke {
     Time,
     /// `stop` said so.
     Stop,
+    /// The server does not idle, whatever it advertises.
+    Unwilling,
 }
 
 /// What the server said of its own accord.
@@ -206,9 +208,10 @@ impl Link {
                     attribute.eq_ignore_ascii_case("\\Noselect")
                         || attribute.eq_ignore_ascii_case("\\NonExistent")
                 });
+                let wire = names::unescape(&listed.name);
                 folders.push(Listed {
-                    name: FolderName::new(&names::decode(&listed.name)),
-                    wire: listed.name.to_string(),
+                    name: FolderName::new(&names::decode(&wire)),
+                    wire,
                     delimiter: listed.delimiter.as_ref().and_then(|text| text.chars().next()),
                     attributes,
                     selectable,
@@ -245,22 +248,45 @@ impl Link {
             // out and answer STATUS instead.
             let status = self.status(wire).await?;
             opened.uid_next = opened.uid_next.max(status.uid_next);
-            opened.uid_validity = opened.uid_validity.max(status.uid_validity);
+            // Who gives none at all has one that never changes.
+            opened.uid_validity = opened.uid_validity.max(status.uid_validity).max(1);
+        }
+        if opened.uid_validity == 0 {
+            // Without it UIDs do not outlive the session (RFC 3501 §6.3.1), and nothing can be
+            // said to be read.
+            return Err(Error::No {
+                doing: "open a folder",
+                text: "the server names no UIDVALIDITY".to_owned(),
+            });
         }
         Ok(opened)
     }
 
     /// Asks about a folder that need not be selected.
     pub(super) async fn status(&mut self, wire: &str) -> Result<Opened, Error> {
-        let mut opened = Opened::default();
+        let known = self.news.folders.clone();
+        let mut answers: Vec<(String, Opened)> = Vec::new();
         let command = format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", names::quote(wire));
         self.run("ask about a folder", &command, |answer| {
-            // The name is not compared: servers answer INBOX for inbox, and quote differently.
-            if let Response::MailboxData(MailboxDatum::Status { status, .. }) = answer {
+            if let Response::MailboxData(MailboxDatum::Status { mailbox, status }) = answer {
+                let mut opened = Opened::default();
                 opened.take(status);
+                answers.push((names::unescape(mailbox), opened));
             }
         })
         .await?;
+        // Others may come in between (NOTIFY). Servers answer INBOX for inbox, and write names in
+        // other ways than LIST does: one answer alone is ours whatever it is called.
+        let ours = answers.iter().rposition(|(name, _)| same_wire(name, wire));
+        let Some((name, opened)) =
+            ours.or(answers.len().checked_sub(1)).map(|at| answers.swap_remove(at))
+        else {
+            return Ok(Opened::default());
+        };
+        // What we asked for is no news: the folder would be read for it, which asks again.
+        if !known.contains(&name) {
+            self.news.folders.remove(&name);
+        }
         Ok(opened)
     }
 
@@ -328,8 +354,11 @@ impl Link {
                 Response::Continue(_) => accepted = true,
                 Response::Done { tag: ended, status, outcome } if *ended == tag => {
                     self.broken = false;
-                    of_status(DOING, status, outcome)?;
-                    return Ok(Woke::News);
+                    return match of_status(DOING, status, outcome) {
+                        // It ends by itself: who goes on asking would ask without a pause.
+                        Ok(()) | Err(Error::No { .. }) => Ok(Woke::Unwilling),
+                        Err(error) => Err(error),
+                    };
                 }
                 Response::Data { status: Status::Bye, outcome } => {
                     return Err(Error::Busy { doing: DOING, text: words(outcome) });
@@ -385,7 +414,7 @@ impl News {
         match answer {
             Response::MailboxData(MailboxDatum::Exists(_)) => self.selected = true,
             Response::MailboxData(MailboxDatum::Status { mailbox, .. }) => {
-                self.folders.insert(mailbox.to_string());
+                self.folders.insert(names::unescape(mailbox));
             }
             Response::Data { outcome, .. } => {
                 let text = outcome.information.as_deref().unwrap_or_default();
@@ -396,6 +425,11 @@ impl News {
             _ => {}
         }
     }
+}
+
+/// Whether two names on the wire are one folder's.
+pub(super) fn same_wire(one: &str, other: &str) -> bool {
+    one == other || (one.eq_ignore_ascii_case("INBOX") && other.eq_ignore_ascii_case("INBOX"))
 }
 
 fn capability(capability: &async_imap::imap_proto::Capability<'_>) -> String {

@@ -9,6 +9,7 @@ mod guard;
 mod link;
 mod names;
 mod probe;
+mod trust;
 mod watch;
 
 pub use probe::{FolderProbe, Probe, ServerUid};

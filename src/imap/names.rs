@@ -56,6 +56,24 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// A name out of a quoted string, as imap-proto 0.17 hands it over: with its backslashes. One
+/// that can be no quoted string's came as a literal and stays.
+pub fn unescape(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    let mut letters = name.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some(escaped @ ('"' | '\\')) => plain.push(escaped),
+                Some(_) | None => return name.to_owned(),
+            },
+            '"' => return name.to_owned(),
+            letter => plain.push(letter),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +99,23 @@ mod tests {
     fn name_that_is_no_utf7_is_taken_as_it_stands() {
         for wire in ["R&D", "&&&", "Entwürfe", "&AAA", "&2D0-", "&*-"] {
             assert_eq!(decode(wire), wire);
+        }
+    }
+
+    #[test]
+    fn quoted_names_lose_their_backslashes_and_literals_keep_them() {
+        #[rustfmt::skip]
+        let cases = &[
+            ("INBOX",        "INBOX"),
+            (r"a\\b",        r"a\b"),
+            (r#"a\"b"#,      r#"a"b"#),
+            // Literals: no quoted string holds these.
+            (r#"a"b"#,       r#"a"b"#),
+            (r"a\b",         r"a\b"),
+            (r"a\",          r"a\"),
+        ];
+        for (wire, name) in cases {
+            assert_eq!(unescape(wire), *name, "{wire}");
         }
     }
 

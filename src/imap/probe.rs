@@ -1,6 +1,7 @@
 //! One look at a mailbox for `check` and `reconcile`: log in, list, count, leave.
 
-use super::connect::{Gate, TrustStore, connect};
+use super::connect::{Gate, connect};
+use super::trust::TrustStore;
 use super::watch::{chosen, roles};
 use super::{Error, link::Link};
 use crate::config::Mailbox;

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
-use super::connect::{Gate, TrustStore, connect};
-use super::link::{Link, Listed, Opened, Woke};
+use super::connect::{Gate, connect};
+use super::link::{Link, Listed, Opened, Woke, same_wire};
+use super::trust::TrustStore;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
 use crate::intake::Intake;
@@ -67,6 +68,8 @@ pub async fn watch(
     let mut told: Option<String> = None;
     loop {
         let connected = Instant::now();
+        // Reloads from before the next refusal are none after it.
+        reload.mark_unchanged();
         let ended = tokio::select! {
             ended = AssertUnwindSafe(session(&watched, &mut trouble, &mut told, stop.clone()))
                 .catch_unwind() => ended,
@@ -119,16 +122,21 @@ pub async fn watch(
         if !held && told.as_deref() != Some(&text) {
             if state == "blocked" {
                 events::mailbox_blocked(&watched.mailbox.name, &text, delay);
-            } else if !matches!(error, Error::Ledger(_)) {
+            } else if !matches!(&error, Error::Ledger(error) if error.is_full()) {
                 events::mailbox_lost(&watched.mailbox.name, &text, delay);
             }
             told = Some(text.clone());
         }
         // A full disk takes this note neither; the state is only for people.
         drop(ledger.mailbox_state(id, state, Some(text)).await);
+        let full = matches!(&error, Error::Ledger(error) if error.is_full());
         tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = stopped(&mut stop) => {}
+            () = room(&ledger, full, delay) => {}
+            () = stopped(&mut stop) => {
+                // Nobody is there to say goodbye to, and no new login is to begin.
+                drop(ledger.mailbox_state(id, "stopped", None).await);
+                return Ok(());
+            }
             Ok(()) = reload.changed() => {
                 told = None;
                 if let Error::Credentials { .. } | Error::Held { .. } = error {
@@ -136,6 +144,14 @@ pub async fn watch(
                 }
             }
         }
+    }
+}
+
+/// Waits; on a full disk until there is room, without troubling the mail server meanwhile.
+async fn room(ledger: &ledger::Ledger, full: bool, delay: Duration) {
+    tokio::time::sleep(delay).await;
+    while full && !ledger.has_room().await {
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -220,7 +236,7 @@ async fn serve(
         .filter(|(index, _)| *index != main)
         .map(|(_, folder)| folder.listed.wire.clone())
         .collect();
-    let idles = link.capabilities.has("IDLE");
+    let mut idles = link.capabilities.has("IDLE");
     let mut notified = false;
     if idles && !others.is_empty() && link.capabilities.has("NOTIFY") {
         // A server may refuse it for some folders; then they are polled.
@@ -282,6 +298,10 @@ async fn serve(
         };
         match woke {
             Woke::Stop => return Ok(()),
+            Woke::Unwilling => {
+                idles = false;
+                dirty = order.clone();
+            }
             Woke::News => {
                 notified &= !link.news.overflow;
                 dirty = news(link, &folders, &order, main);
@@ -307,10 +327,7 @@ fn news(link: &mut Link, folders: &[Folder], order: &[usize], main: usize) -> Ve
             let Some(folder) = folders.get(*index) else { return false };
             overflow
                 || (*index == main && selected)
-                || named.iter().any(|name| {
-                    *name == folder.listed.wire
-                        || (folder.listed.name.is_inbox() && name.eq_ignore_ascii_case("INBOX"))
-                })
+                || named.iter().any(|name| same_wire(name, &folder.listed.wire))
         })
         .collect()
 }
@@ -462,13 +479,14 @@ fn by_name(name: &str, listed: &[Listed]) -> Option<usize> {
     if let Some(index) = listed.iter().position(exact) {
         return Some(index);
     }
-    let last = |folder: &Listed| {
-        let full = folder.name.as_str();
-        let segment = folder.delimiter.and_then(|delimiter| full.rsplit_once(delimiter));
-        segment.is_some_and(|(_, last)| last == name)
+    let below = |folder: &Listed| {
+        let parents = folder.name.as_str().strip_suffix(name);
+        folder.delimiter.zip(parents).is_some_and(|(delimiter, parents)| {
+            parents.strip_suffix(delimiter).is_some_and(|parents| !parents.is_empty())
+        })
     };
     let mut found =
-        listed.iter().enumerate().filter(|(_, folder)| folder.selectable && last(folder));
+        listed.iter().enumerate().filter(|(_, folder)| folder.selectable && below(folder));
     match (found.next(), found.next()) {
         (Some((index, _)), None) => Some(index),
         (Some(_), Some(_)) | (None, _) => None,

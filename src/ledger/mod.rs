@@ -94,6 +94,10 @@ impl Error {
 
     /// Whether another try may go well: somebody else holds the file for a moment.
     pub fn is_busy(&self) -> bool {
+        // A file that cannot be opened now, such as after a restore with the wrong owner.
+        if let Error::Spool { .. } = self {
+            return !self.is_full();
+        }
         let Error::Sql { source, .. } = self else { return false };
         matches!(
             source.sqlite_error_code(),
@@ -310,6 +314,13 @@ impl Ledger {
         .await
     }
 
+    /// Whether there is room for another batch of mail, tried by writing as much.
+    pub async fn has_room(&self) -> bool {
+        let spool = Arc::clone(&self.inner.spool);
+        let tried = tokio::task::spawn_blocking(move || spool.try_room()).await;
+        matches!(tried, Ok(Ok(())))
+    }
+
     /// Runs `work` in one transaction on the blocking pool. Once this returns, a power cut does
     /// not undo it.
     async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, Error>
@@ -317,7 +328,17 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.transact(doing, "FULL", work).await
+        self.write_then(doing, work, |_, _| {}).await
+    }
+
+    /// As [`Ledger::write`]; `after` sees the outcome even if whoever asked is gone by then.
+    async fn write_then<T, F, A>(&self, doing: &'static str, work: F, after: A) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(&Inner, &rusqlite::Result<T>) + Send + 'static,
+    {
+        self.transact(doing, "FULL", work, after).await
     }
 
     /// The same for what only people look at and the next start finds out anew: it reaches the
@@ -328,28 +349,35 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.transact(doing, "NORMAL", work).await
+        self.transact(doing, "NORMAL", work, |_, _| {}).await
     }
 
-    async fn transact<T, F>(
+    async fn transact<T, F, A>(
         &self,
         doing: &'static str,
         synchronous: &'static str,
         work: F,
+        after: A,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(&Inner, &rusqlite::Result<T>) + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
         let task = tokio::task::spawn_blocking(move || {
-            let mut conn = held(&inner.write);
-            // Set each time, so that no transaction can leave the next one less durable.
-            conn.pragma_update(None, "synchronous", synchronous)?;
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
+            let commit = || {
+                let mut conn = held(&inner.write);
+                // Set each time, so that no transaction can leave the next one less durable.
+                conn.pragma_update(None, "synchronous", synchronous)?;
+                let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let value = work(&tx)?;
+                tx.commit()?;
+                Ok(value)
+            };
+            let outcome = commit();
+            after(&inner, &outcome);
+            outcome
         });
         task.await
             .map_err(|_| Error::Interrupted { doing })?

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::record::{int, json};
+use super::record::{int, json, keeps_too_much};
 use super::{Error, Ledger, Location, MailboxId};
 use crate::card::{CardKind, CardRef, Employee};
 use crate::rules::place::Candidate;
@@ -123,6 +123,8 @@ pub struct Saved {
     pub cards: Vec<CardRef>,
     pub activity: u64,
     pub responsible: u64,
+    /// By today's employees; they may not have been known when it arrived.
+    pub direction: Direction,
     /// The activity is completed already: outgoing mail.
     pub completed: bool,
     pub candidates: Vec<Candidate>,
@@ -138,6 +140,10 @@ pub enum Outcome {
     Parked(Reason),
     Refused,
 }
+
+/// Seconds beyond which no entry waits. What seems to wait longer was written before the clock
+/// was set back, and is due.
+const LONGEST_WAIT: i64 = 4_000;
 
 /// Messages named by one mail that are worth asking for.
 const THREAD_DEPTH: usize = 30;
@@ -158,23 +164,26 @@ impl Ledger {
                      WHERE e.state IN ('queued', 'deferred') AND e.live = ?1
                        AND NOT EXISTS (SELECT 1 FROM entry f
                                        WHERE f.lane = e.lane AND f.id < e.id
-                                         AND (f.live = ?1 OR ?4)
+                                         AND (+f.live = ?1 OR ?4)
                                          AND f.state IN ('queued', 'deferred'))
-                       AND (SELECT h.next_attempt_at FROM entry h
+                       AND (SELECT h.next_attempt_at <= ?2 OR h.next_attempt_at > ?2 + ?5
+                            FROM entry h
                             WHERE h.lane = e.lane AND h.state IN ('queued', 'deferred')
-                            ORDER BY h.id LIMIT 1) <= ?2
+                            ORDER BY h.id LIMIT 1)
                      ORDER BY e.live, e.id LIMIT ?3",
                 )?;
-                let found = heads
-                    .query_map(params![live, now, int(limit as u64), head], |row| {
-                        row.get::<_, String>("lane")
-                    })?;
+                let found = heads.query_map(
+                    params![live, now, int(limit as u64), head, LONGEST_WAIT],
+                    |row| row.get::<_, String>("lane"),
+                )?;
                 for lane in found {
                     let lane = lane?;
                     if ids.len() >= limit || lanes.contains(&lane) {
                         continue;
                     }
-                    due_in_lane(conn, &lane, now, limit, &mut ids)?;
+                    // One client's flood leaves room for the others.
+                    let bound = limit.min(ids.len() + (limit / 4).max(1));
+                    due_in_lane(conn, &lane, now, bound, &mut ids)?;
                     lanes.push(lane);
                 }
                 if ids.len() >= limit {
@@ -191,7 +200,8 @@ impl Ledger {
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
         self.read("read what is due", |conn| {
             conn.query_row(
-                "SELECT min(e.next_attempt_at) AS next FROM entry e
+                "SELECT min(e.next_attempt_at) AS next
+                 FROM entry e
                  WHERE e.state IN ('queued', 'deferred')
                    AND NOT EXISTS (SELECT 1 FROM entry head
                                    WHERE head.lane = e.lane AND head.id < e.id
@@ -289,6 +299,18 @@ impl Ledger {
         self.write("note a sending", move |tx| sending(tx, entry, kind, &origin_id, now)).await
     }
 
+    /// Takes note that a thing cannot have been sent later than now: the clock was set back.
+    pub async fn sent_before(&self, entry: i64, now: i64) -> Result<(), Error> {
+        self.write("mend a time", move |tx| {
+            tx.execute(
+                "UPDATE made SET sent_at = ?2 WHERE entry = ?1 AND sent_at > ?2",
+                params![entry, now],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that a thing is in the CRM, the call that made it, and what is sent next.
     pub async fn made(
         &self,
@@ -339,9 +361,11 @@ impl Ledger {
             .execute(params![entry, next_attempt_at, now, suspect])?;
             if let Some((kind, may_be_there)) = sent {
                 tx.prepare_cached(
-                    "UPDATE made SET look_up = ?3 WHERE entry = ?1 AND kind = ?2 AND crm_id IS NULL",
+                    // Until now the call may have been on its way.
+                    "UPDATE made SET look_up = ?3, sent_at = coalesce(?4, sent_at)
+                     WHERE entry = ?1 AND kind = ?2 AND crm_id IS NULL",
                 )?
-                .execute(params![entry, kind, may_be_there])?;
+                .execute(params![entry, kind, may_be_there, now])?;
             }
             if let Some(attempt) = attempt {
                 note(tx, &attempt)?;
@@ -349,6 +373,42 @@ impl Ledger {
             Ok(())
         })
         .await
+    }
+
+    /// Lets an entry of a mailbox that is not configured any more wait in a lane of its own, so
+    /// that it holds up no other mailbox's mail.
+    pub async fn set_aside(&self, entry: i64, next_attempt_at: i64) -> Result<(), Error> {
+        self.write("set an entry aside", move |tx| {
+            tx.execute(
+                "UPDATE entry
+                 SET next_attempt_at = ?2,
+                     lane = CASE WHEN lane LIKE 'removed:%' THEN lane ELSE 'removed:' || lane END
+                 WHERE id = ?1",
+                params![entry, next_attempt_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes entries back into their lanes whose mailbox is configured again.
+    pub async fn take_back(&self, mailboxes: Vec<String>) -> Result<(), Error> {
+        let names = serde_json::to_string(&mailboxes)
+            .map_err(|source| Error::Json { doing: "take entries back", source })?;
+        self.write("take entries back", move |tx| {
+            tx.execute(
+                "UPDATE entry SET lane = substr(lane, length('removed:') + 1), next_attempt_at = 0
+                 WHERE lane >= 'removed:' AND lane < 'removed;'
+                   AND state IN ('queued', 'deferred')
+                   AND mailbox IN (SELECT b.id FROM json_each(?1) named
+                                   JOIN mailbox b ON b.name = named.value)",
+                params![names],
+            )?;
+            Ok(())
+        })
+        .await?;
+        self.ring();
+        Ok(())
     }
 
     /// Lets an entry wait for another one, which is no attempt of its own.
@@ -380,6 +440,13 @@ impl Ledger {
                 "DELETE FROM made WHERE entry = ?1 AND kind IN ('lead', 'contact', 'deal')",
                 params![entry],
             )?;
+            // An activity may have gone with its card, or live on with another one: the CRM is
+            // asked, and what it has is taken over. No call is at work any more: all were answered.
+            tx.execute(
+                "UPDATE made SET look_up = 1, crm_id = NULL, sent_at = NULL
+                 WHERE entry = ?1 AND kind IN ('activity', 'content')",
+                params![entry],
+            )?;
             add_evidence(tx, message, &[Evidence::new("card-gone", fact)])?;
             if let Some(attempt) = attempt {
                 note(tx, &attempt)?;
@@ -407,7 +474,10 @@ impl Ledger {
                 tx.prepare_cached(
                     "UPDATE message SET state = 'saved', reason = NULL, candidates = ?2,
                                         responsible = ?3, activity_id = ?4, recorded_at = ?5,
-                                        activity_created_at = ?5, activity_completed_at = ?6
+                                        activity_created_at = ?5, activity_completed_at = ?6,
+                                        direction = ?7, employees_known = 1,
+                                        answers = CASE WHEN ?7 = 'outgoing' AND class = 'normal'
+                                                       THEN json_extract(refs, '$[0]') END
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -416,7 +486,8 @@ impl Ledger {
                     int(saved.responsible),
                     int(saved.activity),
                     now,
-                    saved.completed.then_some(now)
+                    saved.completed.then_some(now),
+                    saved.direction.as_str()
                 ])?;
                 set_cards(tx, message, &saved.cards)?;
                 if saved.complete_on_reply {
@@ -478,6 +549,7 @@ impl Ledger {
         evidence: Vec<Evidence>,
         attempt: Option<Attempt>,
     ) -> Result<(), Error> {
+        let inner = std::sync::Arc::clone(&self.inner);
         let released = self
             .write("note the end of an entry", move |tx| {
                 if let Some(attempt) = &attempt {
@@ -506,6 +578,7 @@ impl Ledger {
                 .execute(params![message, state.as_str(), reason, json(&candidates)?])?;
                 match outcome {
                     Outcome::Skipped(_) | Outcome::Parked(_) => release(tx, message),
+                    Outcome::Refused if keeps_too_much(tx, &inner.spool)? => release(tx, message),
                     Outcome::Refused => Ok(None),
                 }
             })
@@ -518,16 +591,21 @@ impl Ledger {
 
     /// Ends an entry whose mail cannot be read; its raw bytes are kept.
     pub async fn quarantine(&self, entry: i64, evidence: Vec<Evidence>) -> Result<(), Error> {
-        self.write("quarantine a message", move |tx| {
-            let message = end(tx, entry, "done")?;
-            add_evidence(tx, message, &evidence)?;
-            tx.execute(
-                "UPDATE message SET state = ?2, reason = ?3 WHERE id = ?1",
-                params![message, State::Quarantined.as_str(), Reason::Unreadable.code()],
-            )?;
-            Ok(())
-        })
-        .await
+        let inner = std::sync::Arc::clone(&self.inner);
+        let released = self
+            .write("quarantine a message", move |tx| {
+                let message = end(tx, entry, "done")?;
+                add_evidence(tx, message, &evidence)?;
+                tx.execute(
+                    "UPDATE message SET state = ?2, reason = ?3 WHERE id = ?1",
+                    params![message, State::Quarantined.as_str(), Reason::Unreadable.code()],
+                )?;
+                if keeps_too_much(tx, &inner.spool)? { release(tx, message) } else { Ok(None) }
+            })
+            .await?;
+        self.released(released);
+        self.ring();
+        Ok(())
     }
 
     /// The CRM's employees as last asked.
@@ -619,7 +697,9 @@ fn due_in_lane(
     )?;
     let mut rows = statement.query(params![lane])?;
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>("next_attempt_at")? > now || ids.len() >= limit {
+        let next: i64 = row.get("next_attempt_at")?;
+        let waits = next > now && next <= now + LONGEST_WAIT;
+        if waits || ids.len() >= limit {
             break;
         }
         ids.push(row.get("id")?);
@@ -702,6 +782,7 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
              FROM message m
              LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
+                              AND e.lane NOT LIKE 'removed:%'
              WHERE m.message_id = ?1 AND m.id <> ?2
                AND (m.state IN ('queued', 'saved') OR e.id IS NOT NULL
                     OR EXISTS (SELECT 1 FROM card c WHERE c.message = m.id))
@@ -842,8 +923,8 @@ fn owe_completion(tx: &Transaction<'_>, message: i64, now: i64) -> rusqlite::Res
          JOIN entry own ON own.message = reply.id AND own.action = 'file'
          JOIN message answered ON answered.id =
               (SELECT a.id FROM json_each(reply.refs) named
-               JOIN message a ON a.message_id = named.value
-               WHERE a.id <> reply.id AND a.state = 'saved'
+               CROSS JOIN message a ON a.message_id = named.value
+               WHERE a.id <> reply.id AND +a.state = 'saved'
                ORDER BY named.key LIMIT 1)
          WHERE reply.id = ?1 AND reply.direction = 'outgoing' AND reply.answers IS NOT NULL
            AND answered.direction = 'incoming' AND answered.activity_id IS NOT NULL

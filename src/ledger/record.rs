@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Error, Ledger, Location, MailboxId};
+use super::{Error, Ledger, Location, MailboxId, Spool};
 use crate::folder::advance;
 use crate::message::Class;
 use crate::rules::{Direction, Evidence, Reason, State};
@@ -152,44 +152,40 @@ impl Ledger {
     /// [`Error::Sql`] if SQLite refuses. Nothing has been written then, and the segments of the
     /// batch are removed.
     pub async fn record(&self, batch: Batch) -> Result<(Vec<Recorded>, u32), Error> {
-        let inner = std::sync::Arc::clone(&self.inner);
+        let inner = Arc::clone(&self.inner);
         let segments: Vec<u64> = segments_of(&batch);
-        let result = self
-            .write("record messages", move |tx| {
-                let mut kept: std::collections::HashMap<u64, u64> =
-                    segments_of(&batch).into_iter().map(|segment| (segment, 0)).collect();
-                let recorded = batch
-                    .seen
-                    .iter()
-                    .map(|seen| record_one(tx, &batch, seen, &mut kept))
-                    .collect::<rusqlite::Result<Vec<_>>>()?;
-                let cursor = move_cursor(tx, &batch)?;
-                // Before the commit: from then on a delivery may release the message.
-                for (segment, messages) in kept {
-                    if messages > 0 {
-                        inner.spool.keep(segment, messages);
-                    }
+        let work = move |tx: &Transaction<'_>| {
+            let mut kept: std::collections::HashMap<u64, u64> =
+                segments_of(&batch).into_iter().map(|segment| (segment, 0)).collect();
+            let recorded = batch
+                .seen
+                .iter()
+                .map(|seen| record_one(tx, &inner.spool, &batch, seen, &mut kept))
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let cursor = move_cursor(tx, &batch)?;
+            // Before the commit: from then on a delivery may release the message.
+            for (segment, messages) in kept {
+                if messages > 0 {
+                    inner.spool.keep(segment, messages);
                 }
-                Ok((recorded, cursor, segments_of(&batch)))
-            })
-            .await;
-        match result {
-            Ok((recorded, cursor, written)) => {
-                for segment in written {
-                    self.inner.spool.sweep(segment);
-                }
-                if recorded.iter().any(|one| one.decided) {
-                    self.ring();
-                }
-                Ok((recorded, cursor))
             }
-            Err(error) => {
-                for segment in segments {
-                    self.inner.spool.keep(segment, 0);
+            Ok((recorded, cursor))
+        };
+        self.write_then("record messages", work, move |inner, outcome| {
+            for segment in segments {
+                match outcome {
+                    Ok(_) => inner.spool.sweep(segment),
+                    Err(_) => inner.spool.keep(segment, 0),
                 }
-                Err(error)
             }
-        }
+            let decided = outcome.as_ref().is_ok_and(|(recorded, _): &(Vec<Recorded>, u32)| {
+                recorded.iter().any(|one| one.decided)
+            });
+            if decided {
+                inner.owed.notify_one();
+            }
+        })
+        .await
     }
 }
 
@@ -223,11 +219,14 @@ fn move_cursor(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<u32> {
 }
 
 /// Whether a place of this role in this mailbox decides nothing: the folder was renumbered, or
-/// a copy with the same role in the same mailbox was judged before (product.md section 3).
+/// a copy with the same role in the same mailbox was judged before (product.md section 3). What
+/// left before its body was read was never judged.
 const PLACE_DECIDES_NOTHING: &str =
     "SELECT EXISTS (SELECT 1 FROM place p JOIN folder f ON f.id = p.folder
                     WHERE p.message = ?1
-                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4))) AS decides_nothing";
+                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4)))
+            AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = ?1 AND m.reason = 'gone')
+            AS decides_nothing";
 
 fn segments_of(batch: &Batch) -> Vec<u64> {
     let mut segments: Vec<u64> = batch
@@ -246,6 +245,7 @@ fn segments_of(batch: &Batch) -> Vec<u64> {
 
 fn record_one(
     tx: &Transaction<'_>,
+    spool: &Spool,
     batch: &Batch,
     seen: &Seen,
     kept: &mut std::collections::HashMap<u64, u64>,
@@ -281,7 +281,7 @@ fn record_one(
     if !decides {
         return Ok(Recorded { message, decided: false });
     }
-    decide(tx, batch, seen, message, kept)?;
+    decide(tx, spool, batch, seen, message, kept)?;
     Ok(Recorded { message, decided: true })
 }
 
@@ -343,6 +343,7 @@ fn answers(facts: &MessageFacts) -> Option<&String> {
 /// Sets a message's state, and what is owed for it, by the verdict of one place.
 fn decide(
     tx: &Transaction<'_>,
+    spool: &Spool,
     batch: &Batch,
     seen: &Seen,
     message: i64,
@@ -358,7 +359,7 @@ fn decide(
     let facts = &seen.facts;
     tx.prepare_cached(
         "UPDATE message SET state = ?2, reason = ?3, direction = ?4, class = ?5, owner = ?6,
-                            employees_known = ?7,
+                            employees_known = ?7, refs = ?9, answers = ?10,
                             evidence = CASE WHEN reason IS NULL THEN evidence ELSE ?8 END
          WHERE id = ?1",
     )?
@@ -371,6 +372,8 @@ fn decide(
         int(batch.owner),
         employees_known,
         json(&facts.evidence)?,
+        json(&facts.refs)?,
+        answers(facts),
     ])?;
     if let (Verdict::Skip(Reason::OwnCrmMail), Some(activity)) = (&seen.verdict, facts.crm_activity)
     {
@@ -404,6 +407,10 @@ fn decide(
                                              length = excluded.length, whole = excluded.whole",
     )?
     .execute(params![message, int(raw.segment), int(raw.start), int(raw.length), whole])?;
+    if let (Verdict::Quarantine { .. }, true) = (&seen.verdict, keeps_too_much(tx, spool)?) {
+        tx.prepare_cached("DELETE FROM spool WHERE message = ?1")?.execute(params![message])?;
+        return Ok(());
+    }
     *kept.entry(raw.segment).or_default() += 1;
     if let Verdict::Queue { lane, .. } = &seen.verdict {
         tx.prepare_cached(
@@ -425,6 +432,18 @@ fn decide(
         ])?;
     }
     Ok(())
+}
+
+/// Whether raw mail that nobody delivers, because it was refused or cannot be read, takes more
+/// than a quarter of the spool: it must not stop the reading of other mail. What is not kept is
+/// read again from the server when somebody asks for it.
+pub(super) fn keeps_too_much(tx: &Transaction<'_>, spool: &Spool) -> rusqlite::Result<bool> {
+    let mut statement = tx.prepare_cached(
+        "SELECT DISTINCT s.segment FROM message m JOIN spool s ON s.message = m.id
+         WHERE m.state IN ('refused', 'quarantined')",
+    )?;
+    let segments = statement.query_map([], |row| row.get("segment"))?;
+    Ok(spool.octets_of(&segments.collect::<rusqlite::Result<Vec<u64>>>()?) > spool.max() / 4)
 }
 
 pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {

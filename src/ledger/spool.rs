@@ -112,6 +112,12 @@ impl Spool {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Octets of these segments.
+    pub(super) fn octets_of(&self, segments: &[u64]) -> u64 {
+        let known = self.held();
+        segments.iter().filter_map(|segment| known.get(segment)).map(|kept| kept.octets).sum()
+    }
+
     /// Octets that the configuration allows.
     pub fn max(&self) -> u64 {
         self.max
@@ -135,6 +141,14 @@ impl Spool {
             started: 0,
             finished: false,
         })
+    }
+
+    /// Writes and removes as much as some ordinary mail takes. Blocks.
+    pub(super) fn try_room(self: &Arc<Spool>) -> Result<(), Error> {
+        let mut writer = self.writer()?;
+        writer.append(&[0; 256 * 1024])?;
+        // Dropped unfinished, it is removed.
+        writer.flush()
     }
 
     /// Reads one message. Blocks.
@@ -223,12 +237,17 @@ impl SpoolWriter {
         self.octets
     }
 
+    fn flush(&mut self) -> Result<(), Error> {
+        let doing = |source| Error::Spool { doing: "sync a segment", source };
+        self.file.flush().map_err(doing)?;
+        self.file.get_ref().sync_data().map_err(doing)
+    }
+
     /// Makes the segment durable: only now may a row refer to it. Its messages count as
     /// referred to until `Spool::keep` says how many are.
     pub fn finish(mut self) -> Result<(), Error> {
         let doing = |source| Error::Spool { doing: "sync a segment", source };
-        self.file.flush().map_err(doing)?;
-        self.file.get_ref().sync_data().map_err(doing)?;
+        self.flush()?;
         // The name must be durable too (fsync(2): "also on a descriptor of the directory").
         File::open(&self.spool.folder).and_then(|folder| folder.sync_all()).map_err(doing)?;
         self.finished = true;

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::card::{CardNow, CardRef, Employee, Known};
 use crate::crm::{
-    ActivityCards, ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Found, Made, OriginId,
+    ActivityCards, ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Fate, Found, Made,
+    OriginId,
 };
 
 mod answers;
@@ -136,6 +137,11 @@ impl Portal {
     }
 }
 
+/// Whether this portal does not have the method at all.
+fn is_missing(failure: &Failure) -> bool {
+    matches!(failure.code.as_str(), "ERROR_METHOD_NOT_FOUND" | "WRONG_LICENSE")
+}
+
 impl Crm for Portal {
     async fn employees(&self) -> Result<Vec<Employee>, Failure> {
         let mut all: BTreeMap<u64, Employee> = BTreeMap::new();
@@ -206,7 +212,8 @@ impl Crm for Portal {
         content: &ActivityContent,
     ) -> Result<(), Failure> {
         let (method, body) = calls::write_activity(activity, content);
-        self.wire.call(method, Bytes::from(body), Effect::Writes, &[]).await.map(drop)
+        // An activity goes with its card.
+        self.wire.call(method, Bytes::from(body), Effect::WritesToCard, &[]).await.map(drop)
     }
 
     async fn complete_activity(&self, activity: u64) -> Result<(), Failure> {
@@ -221,8 +228,12 @@ impl Crm for Portal {
         let Some(row) = rows.into_iter().find(|row| row.id == activity) else { return Ok(None) };
         let call = calls::bindings(activity);
         let method = call.0;
-        let bound = answers::bindings(&self.call(call, Effect::Reads).await?);
-        let bound = self.understood(method, Effect::Reads, bound)?;
+        let bound = match self.call(call, Effect::Reads).await {
+            Ok(bound) => self.understood(method, Effect::Reads, answers::bindings(&bound))?,
+            // Old on-premise portals have no bindings: the owner is all there is.
+            Err(failure) if is_missing(&failure) => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
         let mut cards: Vec<CardRef> = row.owner.into_iter().collect();
         cards.extend(bound.into_iter().filter(|card| Some(*card) != row.owner));
         let answers::ActivityRow { responsible, completed, .. } = row;
@@ -233,6 +244,8 @@ impl Crm for Portal {
         match self.call(calls::bind_activity(activity, card), Effect::WritesToCard).await {
             // An earlier call whose answer was lost.
             Err(failure) if failure.code == "ACTIVITY_IS_ALREADY_BOUND" => Ok(()),
+            // An old portal, or a plan without it, says nothing about any other call.
+            Err(failure) if is_missing(&failure) => Err(Failure { fate: Fate::Refused, ..failure }),
             other => other.map(drop),
         }
     }

@@ -1,0 +1,25 @@
+//! The whole program against real servers. One binary: it is linked once, and the waiting of one
+//! test is the working time of another.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod common;
+
+mod cards_and_people;
+mod connection;
+mod demo;
+mod disk_full;
+mod dovecot_harness;
+mod faults_harness;
+mod first_mail;
+mod imap_traps;
+mod kills;
+mod large_mail;
+mod ledger_invariants;
+mod lost_answers;
+mod mailbox;
+mod never_send;
+mod one_ledger;
+mod outage;
+mod parse_properties;
+mod structure;
