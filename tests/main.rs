@@ -20,6 +20,7 @@ mod lost_answers;
 mod mailbox;
 mod never_send;
 mod one_ledger;
+mod other_servers;
 mod outage;
 mod parse_properties;
 mod structure;

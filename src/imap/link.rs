@@ -251,14 +251,6 @@ impl Link {
             // Who gives none at all has one that never changes.
             opened.uid_validity = opened.uid_validity.max(status.uid_validity).max(1);
         }
-        if opened.uid_validity == 0 {
-            // Without it UIDs do not outlive the session (RFC 3501 §6.3.1), and nothing can be
-            // said to be read.
-            return Err(Error::No {
-                doing: "open a folder",
-                text: "the server names no UIDVALIDITY".to_owned(),
-            });
-        }
         Ok(opened)
     }
 
