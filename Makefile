@@ -11,6 +11,7 @@ ARGS ?=
 # The tools of `make lint` where they are not installed.
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_DEB := 3.8.0
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 # Debian packages beyond those that every target needs; `make bench` compares with isync.
@@ -125,10 +126,8 @@ bench: ## measure latency, backlog, memory and requests; one part: ARGS=latency
 	cargo bench --locked --bench figures -- $(ARGS)
 
 package: deps ## build the Debian package
-	@if ! cargo deb --version >/dev/null 2>&1; then
-	    echo 'make: cargo-deb is missing; cargo install --locked cargo-deb' >&2
-	    exit 1
-	fi
+	@cargo deb --version >/dev/null 2>&1 \
+	    || cargo install --locked --root .tools cargo-deb --version $(CARGO_DEB)
 	cargo build --locked --release
 	target/release/mailcrm man target/man
 	cargo deb --locked --no-build
