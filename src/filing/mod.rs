@@ -41,9 +41,10 @@ const DIRECTORY: Duration = Duration::from_secs(900);
 const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Suspicious answers after which an entry is refused, while others are delivered.
 const SUSPICIONS: u32 = 10;
-/// A call whose answer was lost may still be at work when the connection is long gone. Only
-/// after this time "not found" means that it was never made.
-const SETTLED: i64 = 15;
+/// A call whose answer was lost may still be at work when the connection is long gone: a portal
+/// gives it 60 s (Bitrix24, "Limits"), and times here are whole seconds. Only after this time
+/// "not found" means that it was never made.
+const SETTLED: i64 = 61;
 /// Before a mail looks again whether the one it answers is filed.
 const PARENT_WAIT: i64 = 2;
 
