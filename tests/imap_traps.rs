@@ -122,6 +122,61 @@ fn a_literal_of_half_a_gigabyte_costs_one_message_and_no_memory() {
 }
 
 #[test]
+fn promise_09_headers_of_three_mib_each_are_not_held_together() {
+    const MIB: u64 = 1024 * 1024;
+    const COUNT: u32 = 40;
+    let scene = Scene::with(0);
+    let long = format!("X-Trace: {}\r\n", "x".repeat(900)).repeat(3 * MIB as usize / 911);
+    for number in 1..=COUNT {
+        let long = if number.is_multiple_of(2) { long.trim_end() } else { "X-Trace: short" };
+        let mail = Mail::from(&format!("ana{number}@client{number}.example"))
+            .header(long)
+            .id(&format!("mail-{number}@client.example"))
+            .subject(&format!("Mail {number}"));
+        scene.server.deliver("INBOX", &mail.raw());
+    }
+    // It knows no pieces of headers.
+    scene.server.trap(|asked, honest| {
+        let whole = asked.command.replace(&format!("<0.{}>", 64 * 1024), "");
+        if whole == asked.command { Play::Say(honest) } else { Play::SayTo(whole) }
+    });
+    let daemon = scene.daemon();
+    scene.until_filed(1..=COUNT);
+    let peak = peak_rss_mib(daemon.pid().unwrap());
+    assert!(peak < 75, "{peak} MiB for {} MiB of headers", COUNT / 2 * 3);
+    assert_eq!(scene.server.connections(), 1);
+}
+
+#[test]
+fn a_server_that_refuses_pieces_of_headers_is_read_one_by_one() {
+    let scene = Scene::with(6);
+    scene.server.trap(|asked, honest| {
+        if asked.command.contains("BODY.PEEK[HEADER]<") {
+            return Play::Say(vec![asked.tagged("BAD no partial headers here")]);
+        }
+        Play::Say(honest)
+    });
+    let _daemon = scene.daemon();
+    scene.until_filed(1..=6);
+    assert_eq!(scene.server.connections(), 1);
+}
+
+#[test]
+fn a_slow_line_is_no_silent_server() {
+    let scene = Scene::with(1);
+    scene.server.trap(|asked, honest| {
+        if !asked.is_for_bodies() {
+            return Play::Say(honest);
+        }
+        // Longer in all than the minute that a server may be silent.
+        Play::Drip { lines: honest, pieces: 14, pause: Duration::from_secs(5) }
+    });
+    let _daemon = scene.daemon();
+    scene.until_filed([1]);
+    assert_eq!(scene.server.connections(), 1);
+}
+
+#[test]
 fn ten_thousand_parentheses_end_neither_the_process_nor_the_mailbox() {
     let scene = Scene::with(3);
     scene.server.trap(spoil(

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
-use super::fetch::{Header, WHOLE};
+use super::fetch::{Extent, HEADER_AMONG_OTHERS, Header, WHOLE};
+use super::guard::MAX_LITERAL;
 use super::link::{CHUNK, Link, Listed, Opened};
 use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
@@ -391,28 +392,35 @@ impl CatchUp<'_> {
                 rest.get(..clean).unwrap_or_default()
             };
             rest = rest.get(batch.len()..).unwrap_or_default();
-            match self.batch(reading, batch, &mut judging, intake).await {
-                Ok(()) => {}
-                // The server said no to these messages but the session goes on: one by one.
-                Err(error @ Error::No { .. }) => {
-                    self.settle(reading, &mut judging).await?;
-                    self.trouble.note(&error);
-                    Box::pin(self.messages(reading, batch)).await?;
+            let mut batches = vec![batch.to_vec()];
+            while let Some(batch) = batches.pop() {
+                match self.batch(reading, &batch, &mut judging, intake).await {
+                    // One by one, for who asks for all of them again gets as much again.
+                    Ok(postponed) => batches.extend(postponed.iter().rev().map(|uid| vec![*uid])),
+                    // The server said no to these messages but the session goes on: one by one.
+                    Err(error @ Error::No { .. }) => {
+                        self.settle(reading, &mut judging).await?;
+                        self.trouble.note(&error);
+                        Box::pin(self.messages(reading, &batch)).await?;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
         }
         self.settle(reading, &mut judging).await
     }
 
+    /// Reads and judges these messages. Returns those whose headers found no room among the others'.
     async fn batch<'i>(
         &mut self,
         reading: &Reading,
         uids: &[u32],
         judging: &mut Option<Judging<'i>>,
         intake: &'i Intake,
-    ) -> Result<(), Error> {
-        let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else { return Ok(()) };
+    ) -> Result<Vec<u32>, Error> {
+        let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else {
+            return Ok(Vec::new());
+        };
         self.trouble.reading = Some((reading.name.clone(), first, last));
         let alone = uids.len() == 1;
         let failures = self.trouble.of(&reading.name, first);
@@ -424,12 +432,18 @@ impl CatchUp<'_> {
             self.settle(reading, judging).await?;
             self.commit(reading, vec![seen]).await?;
             self.trouble.reading = None;
-            return Ok(());
+            return Ok(Vec::new());
         }
+        // Whoever failed once may know no pieces of headers.
+        let extent = if alone && failures.any() { Extent::Whole } else { Extent::Beginning };
+        let mut postponed = Vec::new();
         let headers = if alone && failures.raw_only() {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
-            let octets = uids.len() as u64 * HEADER;
+            let octets = match extent {
+                Extent::Beginning => uids.len() as u64 * HEADER,
+                Extent::Whole => MAX_LITERAL,
+            };
             let _permit = match self.permit_now(octets) {
                 Some(permit) => permit,
                 None => {
@@ -437,31 +451,40 @@ impl CatchUp<'_> {
                     self.permit(octets).await?
                 }
             };
-            let (headers, judged) = tokio::join!(self.link.headers(uids), judged(judging));
+            let room = usize::try_from(octets).unwrap_or(usize::MAX);
+            let asked = self.link.headers(uids, extent, room);
+            let (headers, judged) = tokio::join!(asked, judged(judging));
             self.commit_some(reading, judged?).await?;
-            headers?
+            let (headers, rest) = headers?;
+            postponed = rest;
+            headers
         };
-        self.absent(uids, headers.iter().map(|header| header.uid)).await?;
-        let (arrived, sizes): (Vec<Arrived>, Vec<u64>) = headers
-            .into_iter()
-            .map(|header| {
-                let arrived = Arrived {
-                    uid: header.uid,
-                    internal_date: header.internal_date,
-                    raw: header.header,
-                };
-                (arrived, header.size)
-            })
-            .unzip();
-        let verdicts = intake.headers(reading, &arrived, now).await?;
-        let mut decided = Vec::new();
+        let came = headers.iter().map(|header| header.uid).chain(postponed.iter().copied());
+        self.absent(uids, came).await?;
         let mut small: Vec<(Arrived, u64)> = Vec::new();
         let mut large: Vec<(Arrived, u64)> = Vec::new();
+        let mut wants = |header: Arrived, size: u64| {
+            if size <= WHOLE { &mut small } else { &mut large }.push((header, size));
+        };
+        let mut arrived = Vec::with_capacity(headers.len());
+        let mut sizes = Vec::with_capacity(headers.len());
+        for Header { uid, size, internal_date, header: raw } in headers {
+            let cut = extent == Extent::Beginning && raw.len() >= HEADER_AMONG_OTHERS;
+            let header = Arrived { uid, internal_date, raw };
+            if cut {
+                // What decides may stand behind it.
+                wants(header, size);
+            } else {
+                arrived.push(header);
+                sizes.push(size);
+            }
+        }
+        let verdicts = intake.headers(reading, &arrived, now).await?;
+        let mut decided = Vec::new();
         for ((header, size), verdict) in arrived.into_iter().zip(sizes).zip(verdicts) {
             match verdict {
                 AfterHeader::Decided(seen) => decided.push(*seen),
-                AfterHeader::WantsBody if size <= WHOLE => small.push((header, size)),
-                AfterHeader::WantsBody => large.push((header, size)),
+                AfterHeader::WantsBody => wants(header, size),
             }
         }
         if !decided.is_empty() {
@@ -513,7 +536,7 @@ impl CatchUp<'_> {
         if alone {
             self.trouble.read(&reading.name, first);
         }
-        Ok(())
+        Ok(postponed)
     }
 
     /// Reads a message piece by piece into the spool; memory holds one piece.
@@ -585,7 +608,7 @@ impl CatchUp<'_> {
             .collect();
         let mut refused = None;
         for other in &others {
-            match self.link.headers(&[*other]).await {
+            match self.link.headers(&[*other], Extent::Whole, usize::MAX).await {
                 Ok(_) => return Ok(()),
                 Err(Error::No { doing, text }) => refused = Some(Error::Busy { doing, text }),
                 Err(error) => return Err(error),

@@ -15,6 +15,9 @@ const SET: usize = 800;
 /// Octets of a message up to which it is fetched in one piece.
 pub(super) const WHOLE: u64 = 512 * 1024;
 
+/// Octets of a header that are asked for among others; longer ones are read with their mail.
+pub(super) const HEADER_AMONG_OTHERS: usize = 64 * 1024;
+
 /// A message's header, and what the server says of the message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Header {
@@ -24,6 +27,15 @@ pub(super) struct Header {
     /// INTERNALDATE in Unix seconds; `None` if it cannot be read.
     pub internal_date: Option<i64>,
     pub header: Vec<u8>,
+}
+
+/// How much of each header is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The first [`HEADER_AMONG_OTHERS`] octets.
+    Beginning,
+    /// All of it: for one message alone, and where the server knows no pieces.
+    Whole,
 }
 
 impl Link {
@@ -74,15 +86,32 @@ impl Link {
     }
 
     /// Headers of these UIDs (in order), as far as the server has them; expunged ones are
-    /// missing.
-    pub(super) async fn headers(&mut self, uids: &[u32]) -> Result<Vec<Header>, Error> {
-        let mut headers = Vec::with_capacity(uids.len());
+    /// missing, and so are those that came when `room` octets were taken, though at least one
+    /// is there. The second list names the latter.
+    pub(super) async fn headers(
+        &mut self,
+        uids: &[u32],
+        extent: Extent,
+        room: usize,
+    ) -> Result<(Vec<Header>, Vec<u32>), Error> {
+        let mut headers: Vec<Header> = Vec::with_capacity(uids.len());
+        let mut postponed = Vec::new();
+        let mut taken = 0;
         for set in sets(uids) {
+            let part = match extent {
+                Extent::Beginning => format!("<0.{HEADER_AMONG_OTHERS}>"),
+                Extent::Whole => String::new(),
+            };
             let command =
-                format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER])");
+                format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER]{part})");
             self.fetch("read headers", &command, |fetched| {
                 // Another client's flag change comes as a FETCH as well, often with the UID.
                 if let Some(header) = fetched.header {
+                    if taken + header.len() > room && !headers.is_empty() {
+                        postponed.push(fetched.uid);
+                        return;
+                    }
+                    taken += header.len();
                     headers.push(Header {
                         uid: fetched.uid,
                         size: fetched.size,
@@ -93,7 +122,10 @@ impl Link {
             })
             .await?;
         }
-        Ok(wanted(headers, uids, |header| header.uid))
+        let headers = wanted(headers, uids, |header| header.uid);
+        let mut postponed = wanted(postponed, uids, |uid| *uid);
+        postponed.retain(|uid| headers.binary_search_by_key(uid, |header| header.uid).is_err());
+        Ok((headers, postponed))
     }
 
     /// UID and INTERNALDATE of these messages, in order.

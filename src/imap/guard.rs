@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Octets of the largest literal. We ask for at most [`super::link::CHUNK`] at a time; headers
 /// and small mails come whole.
-const MAX_LITERAL: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_LITERAL: u64 = 4 * 1024 * 1024;
 /// Octets of the longest line without literals: a SEARCH answer of some 400,000 UIDs.
 const MAX_LINE: u64 = 4 * 1024 * 1024;
 /// Parentheses open at once. FETCH and LIST answers need four.
@@ -34,6 +34,8 @@ pub(super) struct Guard<S> {
     /// What passed but found no room in the reader's buffer: the beginning of an answer that
     /// came in two pieces makes the second one longer.
     kept: Vec<u8>,
+    /// Octets read so far.
+    heard: u64,
 }
 
 /// Where in the server's talk the next octet stands.
@@ -79,7 +81,12 @@ enum Announced {
 
 impl<S> Guard<S> {
     pub(super) fn new(inner: S) -> Guard<S> {
-        Guard { inner, watch: Watch::default(), kept: Vec::new() }
+        Guard { inner, watch: Watch::default(), kept: Vec::new(), heard: 0 }
+    }
+
+    /// Octets that the server has sent, left out or not.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
     }
 }
 
@@ -241,6 +248,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             if new.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            guard.heard += new.len() as u64;
             guard.kept.reserve(new.len() + MAX_BEGINNING);
             guard.watch.take(new, &mut guard.kept)?;
             buf.set_filled(before);

@@ -32,6 +32,9 @@ use crate::folder::FolderName;
 pub(super) const CHUNK: u32 = 1024 * 1024;
 /// How long the server may stay silent during a command.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long one command may take in all, however slowly its octets come: a line of a few KB a
+/// second gets there, and nobody holds the memory of others for ever.
+const COMMAND: Duration = Duration::from_secs(600);
 /// How long it may take to end an IDLE after DONE.
 const DONE: Duration = Duration::from_secs(15);
 /// Untagged lines of one command; a server that sends more talks for ever.
@@ -145,6 +148,7 @@ impl Link {
         }
         // Whoever drops this future midway leaves the session unusable, and `broken` says so.
         self.broken = true;
+        let by = Instant::now() + COMMAND;
         let sent = timeout(SILENCE, self.session.run_command(command)).await;
         let tag = match sent {
             Err(_) => return Err(silent(doing, SILENCE)),
@@ -152,11 +156,15 @@ impl Link {
             Ok(Ok(tag)) => tag,
         };
         for _ in 0..MAX_ANSWERS {
-            let answer = match timeout(SILENCE, self.session.read_response()).await {
-                Err(_) => return Err(silent(doing, SILENCE)),
-                Ok(Err(source)) => return Err(of_wire(doing, source)),
-                Ok(Ok(None)) => return Err(lost(doing, io::ErrorKind::UnexpectedEof.into())),
-                Ok(Ok(Some(answer))) => answer,
+            let mut heard = self.heard();
+            let answer = loop {
+                let until = by.min(Instant::now() + SILENCE);
+                match timeout_at(until, self.session.read_response()).await {
+                    Ok(answer) => break of_read(doing, answer)?,
+                    // A large answer on a slow line is on its way as long as octets come.
+                    Err(_) if self.heard() != heard && Instant::now() < by => heard = self.heard(),
+                    Err(_) => return Err(silent(doing, SILENCE)),
+                }
             };
             let parsed = answer.parsed();
             self.news.note(parsed);
@@ -173,6 +181,11 @@ impl Link {
             }
         }
         Err(Error::Unparsable { doing, what: "answers without end".to_owned() })
+    }
+
+    /// Octets that the server has sent.
+    fn heard(&self) -> u64 {
+        self.session.get_ref().get_ref().heard()
     }
 
     /// Asks what the server can do now that it knows who we are.

@@ -1,6 +1,7 @@
 //! One look at a mailbox for `check` and `reconcile`: log in, list, count, leave.
 
 use super::connect::{Gate, connect};
+use super::fetch::Extent;
 use super::trust::TrustStore;
 use super::watch::{chosen, roles};
 use super::{Error, link::Link};
@@ -104,16 +105,23 @@ impl Probe {
 
     /// Message-IDs of these messages of the folder that was asked last.
     pub async fn message_ids(&mut self, uids: &[u32]) -> Result<Vec<ServerUid>, Error> {
-        let headers = self.link.headers(uids).await?;
-        Ok(headers
-            .into_iter()
-            .map(|header| ServerUid {
-                uid: header.uid,
-                message_id: crate::message::parse(&header.header)
-                    .ok()
-                    .and_then(|message| message.message_id),
-            })
-            .collect())
+        /// Octets of headers in memory at once.
+        const ROOM: usize = 2 * 1024 * 1024;
+        let mut found = Vec::with_capacity(uids.len());
+        let mut rest = uids.to_vec();
+        while !rest.is_empty() {
+            let (headers, postponed) = self.link.headers(&rest, Extent::Beginning, ROOM).await?;
+            found.extend(headers.into_iter().map(|header| {
+                ServerUid {
+                    uid: header.uid,
+                    message_id: crate::message::parse(&header.header)
+                        .ok()
+                        .and_then(|message| message.message_id),
+                }
+            }));
+            rest = postponed;
+        }
+        Ok(found)
     }
 
     pub async fn close(self) {

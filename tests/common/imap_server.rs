@@ -15,6 +15,14 @@ use super::daemon::Mailbox;
 pub enum Play {
     Say(Vec<Vec<u8>>),
     SayAndHangUp(Vec<Vec<u8>>),
+    /// What it would say to this command.
+    SayTo(String),
+    /// In so many pieces with pauses between them: a slow line.
+    Drip {
+        lines: Vec<Vec<u8>>,
+        pieces: usize,
+        pause: Duration,
+    },
 }
 
 /// A command as it came, without its tag.
@@ -255,14 +263,25 @@ impl Session<'_> {
                 world.logins += u64::from(word == "LOGIN");
                 let honest = self.answer(&mut world, &tag, &command);
                 let asked = Asked { command: &command, tag: &tag, connection: self.connection };
-                (world.trap)(&asked, honest)
+                match (world.trap)(&asked, honest) {
+                    Play::SayTo(other) => Play::Say(self.answer(&mut world, &tag, &other)),
+                    play => play,
+                }
             };
             match play {
+                Play::SayTo(_) => {}
                 Play::Say(lines) => {
                     self.to.write_all(&lines.concat())?;
                     let accepted = lines.last().is_some_and(|line| line.starts_with(b"+"));
                     if command == "IDLE" && accepted {
                         self.idle(&tag)?;
+                    }
+                }
+                Play::Drip { lines, pieces, pause } => {
+                    let octets = lines.concat();
+                    for piece in octets.chunks(octets.len().div_ceil(pieces)) {
+                        self.to.write_all(piece)?;
+                        std::thread::sleep(pause);
                     }
                 }
                 Play::SayAndHangUp(lines) => {
@@ -399,19 +418,24 @@ fn fetched(number: usize, uid: u32, date: &str, raw: &[u8], command: &str) -> Ve
         line.extend(format!(" {name} {{{}}}\r\n", octets.len()).into_bytes());
         line.extend(octets);
     };
-    if command.contains("BODY.PEEK[HEADER]") {
-        let end =
-            raw.windows(4).position(|four| four == b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
-        section("BODY[HEADER]", &raw[..end]);
-    } else if let Some((_, part)) = command.split_once("BODY.PEEK[]<") {
-        let (start, rest) = part.split_once('.').unwrap();
-        let start: usize = start.parse().unwrap();
-        let count: usize = rest.split_once('>').unwrap().0.parse().unwrap();
-        let (from, to) = (start.min(raw.len()), (start + count).min(raw.len()));
-        section(&format!("BODY[]<{start}>"), &raw[from..to]);
-    } else if command.contains("BODY.PEEK[]") {
-        section("BODY[]", raw);
+    for (name, octets) in [("HEADER", header_of(raw)), ("", raw)] {
+        let Some((_, rest)) = command.split_once(&format!("BODY.PEEK[{name}]")) else { continue };
+        match rest.strip_prefix('<').and_then(|piece| piece.split_once('>')) {
+            Some((piece, _)) => {
+                let (start, count) = piece.split_once('.').unwrap();
+                let start: usize = start.parse().unwrap();
+                let count: usize = count.parse().unwrap();
+                let (from, to) = (start.min(octets.len()), (start + count).min(octets.len()));
+                section(&format!("BODY[{name}]<{start}>"), &octets[from..to]);
+            }
+            None => section(&format!("BODY[{name}]"), octets),
+        }
     }
     line.extend(b")\r\n");
     line
+}
+
+fn header_of(raw: &[u8]) -> &[u8] {
+    let end = raw.windows(4).position(|four| four == b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
+    &raw[..end]
 }
