@@ -155,7 +155,12 @@ pub async fn run(
         events::configuration_warning(warning);
     }
     let mut options = crm.options;
-    options.spent = spent(&options, ledger.last_sent().await?, unix_now());
+    let started = ledger.meta("started").await?.and_then(|at| at.parse().ok());
+    // Look-ups leave no trace: who was killed and started again at once may have asked a lot.
+    let last_sent = ledger.last_sent().await?.max(started);
+    options.spent = spent(&options, last_sent, unix_now());
+    // For the next start; without room it goes by what was sent alone.
+    drop(ledger.set_meta("started", unix_now().to_string()).await);
     let portal = Portal::new(options)?;
     let mut renamed = portal.renamed();
     let (stop, stopped) = watch::channel(false);

@@ -73,6 +73,7 @@ fn of_a_mail_over_the_limit_the_beginning_is_filed_and_a_line_says_so() {
     let text = text_of(&scene, "Too large");
     assert!(text.contains("Here it is."), "{text}");
     assert!(text.contains("too large"), "{text}");
+    assert_eq!(files_of(&activity(&scene.crm, "Too large")), 0, "a file that ends in the middle");
 }
 
 #[test]

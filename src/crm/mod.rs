@@ -74,7 +74,7 @@ pub struct ActivityDraft {
     pub responsible: u64,
     /// When the mail was sent, Unix seconds.
     pub starts_at: i64,
-    /// Deadline of an open activity, Unix seconds; `None`: the same as `starts_at`.
+    /// Deadline of an open activity, Unix seconds; `None`: it has none.
     pub ends_at: Option<i64>,
     pub meta: EmailMeta,
     /// Message-ID for `SETTINGS.MESSAGE_HEADERS`.
@@ -116,8 +116,6 @@ pub struct Found {
     pub completed: bool,
     /// For activities: the text is already there, so that the content was written.
     pub has_text: bool,
-    /// For a lead that simple mode or automation turned into a deal at once.
-    pub converted: bool,
 }
 
 /// Where an activity hangs.
@@ -126,7 +124,6 @@ pub struct ActivityCards {
     /// The owner first.
     pub cards: Vec<CardRef>,
     pub responsible: Option<u64>,
-    pub completed: bool,
 }
 
 /// Whose turn it is after a call that did not work.
@@ -147,7 +144,10 @@ pub enum Fate {
     /// The card named in the call is gone or may not be read any more.
     CardGone,
     /// The operator's: nothing can be delivered until someone acts.
-    Blocked,
+    Blocked {
+        /// The least that the CRM is to be left alone, if it asks for that.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// A call that did not work. Its text holds no secret.

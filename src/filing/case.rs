@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::content::{kinds, origin};
-use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files};
+use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files, seconds};
 use crate::card::{CardKind, CardNow};
 use crate::crm::{Crm, Made, OriginId};
 use crate::folder::Role;
@@ -18,6 +19,11 @@ use crate::{events, unix_now};
 
 /// Before an entry of a mailbox that is not configured any more is looked at again.
 const WITHOUT_MAILBOX: i64 = 3600;
+
+/// Before a mail is tried again that lies in a part of the spool that cannot be read.
+const UNREAD: Duration = Duration::from_secs(60);
+/// Seconds between a mail's Date and its reading within which it is certain to be new.
+const LIVE_WITHIN: i64 = 900;
 
 /// What is needed to place and file one entry.
 pub(super) struct Case {
@@ -46,8 +52,9 @@ impl Case {
     pub(super) fn must_look(&self, kind: &str) -> bool {
         match self.made(kind) {
             Some(made) => made.look_up && made.crm_id.is_none(),
-            // History may have been filed by a ledger that was lost.
-            None => !self.entry.live,
+            // History may have been filed by a ledger that was lost; and what is older than its
+            // reading, by one that was put back from a backup.
+            None => !self.entry.live || self.entry.queued_at - self.entry.received_at > LIVE_WITHIN,
         }
     }
 
@@ -83,8 +90,7 @@ impl Case {
         wanted.into_iter().map(|made| (made, origin(made, &self.entry.fingerprint))).collect()
     }
 
-    /// Where the mail goes by what is known now; `None` without a mail, or while the mail that
-    /// it answers is still owed.
+    /// Where the mail goes by what is known now; `None` without a mail.
     pub(super) fn place(&self, directory: &Directory, knowledge: &Knowledge) -> Option<Placed> {
         let mail = self.mail.as_ref()?;
         let thread = self.parent.as_ref().map(|parent| Thread {
@@ -129,6 +135,13 @@ impl<C: Crm> Filing<C> {
             self.ledger.set_aside(entry.id, unix_now() + WITHOUT_MAILBOX).await?;
             return Ok(None);
         };
+        let mut entry = entry;
+        let begun = entry.made.iter().any(|made| made.look_up || made.crm_id.is_some());
+        if !begun && entry.plan.as_ref().is_some_and(|plan| plan.create.is_empty()) {
+            // After an outage of days another card may be the right one. A queue's turn that was
+            // taken for a new card stays taken.
+            entry.plan = None;
+        }
         let Some(message) = self.mail(&entry).await? else { return Ok(None) };
         let employees = self.ledger.employee_addresses();
         let admitted = admit(
@@ -140,7 +153,7 @@ impl<C: Crm> Filing<C> {
                 internal_date: i64::MAX,
                 window_start: i64::MIN,
                 employees: employees.as_deref(),
-                first_reading: false,
+                first_reading: !entry.live,
             },
         );
         if let (false, Decision::Skip(reason)) = (entry.employees_known, &admitted.decision) {
@@ -164,14 +177,18 @@ impl<C: Crm> Filing<C> {
 
     /// The facts of an entry's mail, read from the spool.
     async fn mail(&self, entry: &Entry) -> Result<Option<Message>, ledger::Error> {
-        let parsed = match self.raw(entry).await {
-            Ok(raw) => message::parse(&raw).map_err(|error| error.to_string()),
+        let parsed = match self.parsed(entry).await {
+            Ok(parsed) => parsed,
             // The spool was removed by hand: nothing can be filed, and somebody must know. Any
             // other trouble with it passes, or concerns all mail.
             Err(ledger::Error::Spool { source, .. })
                 if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) =>
             {
                 Err(format!("the spool lost it: {source}"))
+            }
+            Err(error @ ledger::Error::Spool { .. }) => {
+                self.set_aside_unread(entry, &error).await?;
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
@@ -190,6 +207,25 @@ impl<C: Crm> Filing<C> {
                 Ok(None)
             }
         }
+    }
+
+    /// An entry whose part of the spool cannot be read now waits, and the others go on.
+    pub(super) async fn set_aside_unread(
+        &self,
+        entry: &Entry,
+        error: &ledger::Error,
+    ) -> Result<(), ledger::Error> {
+        events::delivery_deferred(entry.id, UNREAD, &crate::causes(error));
+        self.ledger.postpone(entry.id, unix_now() + seconds(UNREAD)).await
+    }
+
+    /// Reads a mail back and parses it, away from the threads that serve connections: a large one
+    /// takes its time.
+    async fn parsed(&self, entry: &Entry) -> Result<Result<Message, String>, ledger::Error> {
+        let raw = self.raw(entry).await?;
+        tokio::task::spawn_blocking(move || message::parse(&raw).map_err(|error| error.to_string()))
+            .await
+            .map_err(|_| ledger::Error::Interrupted { doing: "read a message" })
     }
 
     /// The raw mail out of the spool.

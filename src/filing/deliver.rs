@@ -65,7 +65,13 @@ impl<C: Crm> Filing<C> {
                 self.losses.store(0, Ordering::Relaxed);
                 Ok(Step::Done)
             }
-            Err(Stop::Step(step)) => Ok(step),
+            Err(Stop::Step(step)) => {
+                if let Step::Done = step {
+                    // It ended without a call; the CRM answered what was asked for it.
+                    self.losses.store(0, Ordering::Relaxed);
+                }
+                Ok(step)
+            }
             Err(Stop::Ledger(error)) => Err(error),
             Err(Stop::Undone(Undone { kind, failure })) => {
                 self.failed(&case.entry, kind, failure).await
@@ -91,7 +97,7 @@ impl<C: Crm> Filing<C> {
                     let text = format!("nothing to complete: {}", failure.text);
                     delivered(entry.id, METHOD, &text)
                 }
-                Fate::Deferred { .. } | Fate::Blocked => {
+                Fate::Deferred { .. } | Fate::Blocked { .. } => {
                     return Err(Stop::Undone(Undone { kind: None, failure }));
                 }
             },
@@ -474,8 +480,12 @@ impl<C: Crm> Filing<C> {
         let looked = knowledge.lock().await.found.get(&(Made::Activity, origin.clone())).cloned();
         if let Some(Some(found)) = &looked
             && found.has_text
-            && (found.completed || !completed)
         {
+            if completed && !found.completed {
+                // Somebody opened it again, or it never got so far; its files are there.
+                let undone = |failure| Stop::Undone(Undone { kind: None, failure });
+                self.crm.complete_activity(activity).await.map_err(undone)?;
+            }
             return Ok((None, completed));
         }
         let lost = case.made("content").filter(|made| made.look_up && made.crm_id.is_none());
@@ -497,7 +507,11 @@ impl<C: Crm> Filing<C> {
             Ok(()) => {}
             // The CRM has no room for the files, or does not take one of them: the mail is
             // filed without, and says so.
-            Err(failure) if failure.fate == Fate::Refused && !content.files.is_empty() => {
+            // A web server that drops a body over its limit makes PHP miss the activity's number.
+            Err(failure)
+                if matches!(failure.fate, Fate::Refused | Fate::CardGone)
+                    && !content.files.is_empty() =>
+            {
                 let bare = content::without_files(&content, &failure.text);
                 self.crm.write_activity(activity, &bare).await.map_err(undone)?;
             }
@@ -516,9 +530,16 @@ impl<C: Crm> Filing<C> {
     ) -> Result<ActivityContent, Stop> {
         let large = case.entry.raw.is_some_and(|raw| raw.length > LARGE);
         let _one = if large { Some(UNPACKING.lock().await) } else { None };
-        let raw = self.raw(&case.entry).await?;
+        let raw = match self.raw(&case.entry).await {
+            Err(error @ ledger::Error::Spool { .. }) => {
+                self.set_aside_unread(&case.entry, &error).await?;
+                return Err(Stop::Step(Step::Wait));
+            }
+            other => other?,
+        };
         let config = &mail.mailbox.config;
-        if !case.entry.whole {
+        let whole = case.entry.whole;
+        if !whole {
             notes.push("The mail is too large; only its beginning was read.".to_owned());
         }
         let who = directory
@@ -531,7 +552,12 @@ impl<C: Crm> Filing<C> {
             Closing { notes, connected_by: format!("Mailbox {}, connected by {who}", config.name) };
         let max_attachment = config.crm.max_attachment;
         let work = move || {
-            let body = message::body(&raw).map_err(|error| error.to_string())?;
+            let mut body = message::body(&raw).map_err(|error| error.to_string())?;
+            if !whole {
+                // The last of them ends where the reading did, and so does an encrypted original.
+                body.attachments.clear();
+                body.encrypted = false;
+            }
             Ok::<_, String>(content::content(body, &raw, max_attachment, completed, closing))
         };
         let unpacked = tokio::task::spawn_blocking(work)
@@ -573,7 +599,6 @@ impl<C: Crm> Filing<C> {
                 responsible: None,
                 completed: false,
                 has_text: false,
-                converted: false,
             }));
         }
         if !case.must_look(kind) {

@@ -31,14 +31,17 @@ use suspects::Suspects;
 const ROUND: usize = 50;
 /// Lanes delivered at once.
 const LANES: usize = 4;
-/// Seconds that an entry waits on which the CRM said that it takes nothing.
-const BLOCKED_WAIT: i64 = 60;
+/// First and longest wait of an entry on which the CRM said that it takes nothing.
+const BLOCKED_WAITS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(900));
 /// Lost answers without a delivery between them after which everything waits.
 const IN_A_ROW: u32 = 3;
 /// Between two looks at the list of employees and the CRM's mode.
 const DIRECTORY: Duration = Duration::from_secs(900);
-/// An entry's own trouble: first and longest wait.
-const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// After a directory that could not be asked for, while an older one serves.
+const DIRECTORY_AGAIN: Duration = Duration::from_secs(60);
+/// An entry's own trouble: first and longest wait. The longest is no shorter than [`SETTLED`], so
+/// that a lost call is looked for once and not twice.
+const ENTRY_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(62));
 /// Suspicious answers after which an entry is refused, while others are delivered.
 const SUSPICIONS: u32 = 10;
 /// A call whose answer was lost may still be at work when the connection is long gone: a portal
@@ -167,7 +170,11 @@ impl<C: Crm> Filing<C> {
                 Round::Pause(failure) => {
                     let text = failure.to_string();
                     let (now_state, wait) = match failure.fate {
-                        Fate::Blocked => ("blocked", slow.pause()),
+                        Fate::Blocked { retry_after } => {
+                            // Whatever is due next: first the CRM must answer who we are.
+                            directory = None;
+                            ("blocked", retry_after.unwrap_or_default().max(slow.pause()))
+                        }
                         Fate::Deferred { retry_after, .. } => {
                             ("deferred", retry_after.unwrap_or_else(|| pauses.pause()))
                         }
@@ -184,10 +191,12 @@ impl<C: Crm> Filing<C> {
                     waiting(wait, &mut stop, &mut retry).await;
                 }
                 Round::Worked | Round::Idle => {
-                    pauses.reset();
-                    slow.reset();
                     // A round in which nothing was due proves nothing.
                     let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
+                    if !lossy && !self.suspects.are_all() {
+                        pauses.reset();
+                        slow.reset();
+                    }
                     if state != "open" && !lossy && !self.suspects.are_all() {
                         if !state.is_empty() {
                             events::crm_open();
@@ -239,14 +248,22 @@ impl<C: Crm> Filing<C> {
     ) -> Result<Round, ledger::Error> {
         let fresh = directory.as_ref().is_some_and(|known| known.asked.elapsed() < DIRECTORY);
         if !fresh {
-            match self.look().await? {
-                Ok(looked) => *directory = Some(looked),
-                Err(failure) => return Ok(Round::Pause(failure)),
+            match (self.look().await?, directory.as_mut()) {
+                (Ok(looked), _) => *directory = Some(looked),
+                // Yesterday's employees will do for a minute.
+                (Err(Failure { fate: Fate::Deferred { .. }, .. }), Some(known)) => {
+                    let again = DIRECTORY.saturating_sub(DIRECTORY_AGAIN);
+                    known.asked = Instant::now().checked_sub(again).unwrap_or(known.asked);
+                }
+                (Err(failure), _) => return Ok(Round::Pause(failure)),
             }
         }
         let Some(directory) = directory else { return Ok(Round::Idle) };
+        let now = unix_now();
         // After trouble one mail tries whether it is over.
-        self.round(directory, stop, if open { ROUND } else { 1 }).await
+        let due =
+            if open { self.ledger.due(now, ROUND).await? } else { self.ledger.probe(now).await? };
+        self.round(directory, stop, due).await
     }
 
     /// Asks who works there and how the CRM is set up.
@@ -278,9 +295,8 @@ impl<C: Crm> Filing<C> {
         &self,
         directory: &Directory,
         stop: &watch::Receiver<bool>,
-        limit: usize,
+        entries: Vec<Entry>,
     ) -> Result<Round, ledger::Error> {
-        let entries = self.ledger.due(unix_now(), limit).await?;
         if entries.is_empty() {
             return Ok(Round::Idle);
         }
@@ -380,8 +396,8 @@ impl<C: Crm> Filing<C> {
         Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
     }
 
-    /// Asks, and asks again after an answer that was lost: the look-ups of fifty mails are not
-    /// thrown away for one cut wire.
+    /// Asks, and asks again after an answer that was lost, and once after one that may be some
+    /// mail's fault: the look-ups of fifty mails are not thrown away for one cut wire.
     async fn ask_again(
         &self,
         directory: &Directory,
@@ -389,14 +405,16 @@ impl<C: Crm> Filing<C> {
         stop: &watch::Receiver<bool>,
     ) -> Result<Knowledge, Failure> {
         let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut suspected = cases.len() == 1;
         // A CRM that is known to be in trouble is asked once.
         for _ in self.losses.load(Ordering::Relaxed)..IN_A_ROW - 1 {
             match self.ask(directory, cases).await {
-                Err(Failure {
-                    fate: Fate::Deferred { suspect: false, retry_after, .. }, ..
-                }) if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
-                    && !*stop.borrow() =>
+                Err(Failure { fate: Fate::Deferred { suspect, retry_after, .. }, .. })
+                    if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
+                        && !(suspect && suspected)
+                        && !*stop.borrow() =>
                 {
+                    suspected |= suspect;
                     tokio::time::sleep(retry_after.unwrap_or_else(|| pauses.pause())).await;
                 }
                 other => return other,
@@ -405,7 +423,8 @@ impl<C: Crm> Filing<C> {
         self.ask(directory, cases).await
     }
 
-    /// The look-ups failed. If that may be one mail's fault, each is asked about alone.
+    /// The look-ups failed. If that may be one mail's fault, the lanes are asked about in halves
+    /// until it is found; of a lane that is alone only the head, for none may overtake another.
     async fn asked_in_vain(
         &self,
         directory: &Directory,
@@ -414,11 +433,18 @@ impl<C: Crm> Filing<C> {
         failure: Failure,
     ) -> Result<Round, ledger::Error> {
         if may_be_the_entry(&failure) && cases.len() > 1 {
-            for case in cases {
+            let mut first = lanes(cases);
+            let second = first.split_off(first.len() / 2);
+            let parts: Vec<Vec<Case>> = if first.is_empty() {
+                second.into_iter().map(|lane| lane.into_iter().take(1).collect()).collect()
+            } else {
+                [first, second].map(|half| half.into_iter().flatten().collect()).into()
+            };
+            for part in parts {
                 if *stop.borrow() {
                     break;
                 }
-                match Box::pin(self.cases(directory, stop, vec![case])).await? {
+                match Box::pin(self.cases(directory, stop, part)).await? {
                     Round::Pause(failure) => return Ok(Round::Pause(failure)),
                     Round::Idle | Round::Worked => {}
                 }
@@ -478,6 +504,8 @@ impl<C: Crm> Filing<C> {
     ) -> Result<Step, ledger::Error> {
         let now = unix_now();
         let reason = failure.to_string();
+        let trouble = u64::try_from(now - entry.trouble_since.unwrap_or(now)).unwrap_or(0);
+        let trouble = Duration::from_secs(trouble);
         let attempt = |fate: &str| Attempt {
             entry: entry.id,
             at: now,
@@ -501,28 +529,39 @@ impl<C: Crm> Filing<C> {
                     .await?;
                 Ok(Step::Wait)
             }
-            Fate::Blocked => {
-                let sent = sent.map(|kind| (kind, false));
+            Fate::Blocked { .. } => {
                 // The next try is another entry's: one that nobody may deliver blocks no other.
-                let next = now + BLOCKED_WAIT;
-                self.ledger.defer(entry.id, next, false, sent, Some(attempt("blocked"))).await?;
+                let (min, max) = BLOCKED_WAITS;
+                let wait = delay(trouble, min, max);
+                let next = now + seconds(wait);
+                let not_made = sent.map(|kind| (kind, false));
+                self.ledger
+                    .defer(entry.id, next, false, not_made, Some(attempt("blocked")))
+                    .await?;
+                // Where all look-ups passed and one call is not allowed, it may be this call alone,
+                // such as a plan that makes no new cards.
+                if sent.is_some() && self.losses.fetch_add(1, Ordering::Relaxed) + 1 < IN_A_ROW {
+                    events::delivery_deferred(entry.id, wait, &reason);
+                    return Ok(Step::Wait);
+                }
                 Ok(Step::Pause(failure))
             }
             Fate::Deferred { retry_after, ambiguous, suspect } => {
-                let trouble = u64::try_from(now - entry.trouble_since.unwrap_or(now)).unwrap_or(0);
                 let (min, max) = ENTRY_WAITS;
-                let wait =
-                    retry_after.unwrap_or_else(|| delay(Duration::from_secs(trouble), min, max));
+                let wait = retry_after.unwrap_or_else(|| delay(trouble, min, max));
                 let counts = suspect && self.suspects.note(entry.id, entry.suspicions > 0);
                 if counts && entry.suspicions + 1 >= SUSPICIONS {
                     self.refuse(entry, attempt("refused"), &reason).await?;
                     return Ok(Step::Done);
                 }
                 events::delivery_deferred(entry.id, wait, &reason);
-                let wait_secs = i64::try_from(wait.as_secs()).unwrap_or(3600);
-                let next = now + wait_secs;
-                let sent = sent.map(|kind| (kind, ambiguous));
-                self.ledger.defer(entry.id, next, counts, sent, Some(attempt("deferred"))).await?;
+                let next = now + seconds(wait);
+                let made = sent.map(|kind| (kind, ambiguous));
+                self.ledger.defer(entry.id, next, counts, made, Some(attempt("deferred"))).await?;
+                // The CRM lets one of its methods rest: others are delivered meanwhile.
+                if sent.is_some() && retry_after.is_some() && !ambiguous {
+                    return Ok(Step::Wait);
+                }
                 // One bad entry, or one lost answer, stops nothing else; but where each fails it
                 // is the CRM, or the way to it.
                 let chance = if suspect {
@@ -543,14 +582,20 @@ impl<C: Crm> Filing<C> {
     ) -> Result<(), ledger::Error> {
         events::delivery_refused(entry.id, reason);
         self.suspects.forget(entry.id);
+        // A no is an answer.
+        self.losses.store(0, Ordering::Relaxed);
         self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt)).await
     }
+}
+
+fn seconds(wait: Duration) -> i64 {
+    i64::try_from(wait.as_secs()).unwrap_or(3600)
 }
 
 /// Whether an answer may be about one entry and not about the CRM as a whole.
 fn may_be_the_entry(failure: &Failure) -> bool {
     match failure.fate {
-        Fate::Blocked | Fate::Deferred { suspect: false, .. } => false,
+        Fate::Blocked { .. } | Fate::Deferred { suspect: false, .. } => false,
         Fate::Deferred { suspect: true, .. } | Fate::Refused | Fate::CardGone => true,
     }
 }

@@ -84,9 +84,8 @@ pub struct Entry {
     pub activity_id: Option<u64>,
     pub raw: Option<Location>,
     pub whole: bool,
-    /// INTERNALDATE is no longer needed; the role is, for a second admission.
+    /// Of the folder, for a second admission.
     pub role: String,
-    pub evidence: Vec<Evidence>,
 }
 
 /// One answer of the CRM, or the lack of one.
@@ -191,6 +190,43 @@ impl Ledger {
                 }
             }
             ids.iter().map(|&id| entry(conn, id)).collect()
+        })
+        .await
+    }
+
+    /// The one entry that tries whether trouble is over: the head of a lane that was never tried,
+    /// live mail first, else of those that are due the one that has waited the longest since its
+    /// last try. So one that always fails does not stand before those that would not.
+    pub async fn probe(&self, now: i64) -> Result<Vec<Entry>, Error> {
+        self.read("read what is due", move |conn| {
+            let untried = conn
+                .prepare_cached(
+                    "SELECT e.id FROM entry e
+                     WHERE e.state = 'queued'
+                       AND (e.next_attempt_at <= ?1 OR e.next_attempt_at > ?1 + ?2)
+                       AND NOT EXISTS (SELECT 1 FROM entry head
+                                       WHERE head.lane = e.lane AND head.id < e.id
+                                         AND head.state IN ('queued', 'deferred'))
+                     ORDER BY e.live DESC, e.id LIMIT 1",
+                )?
+                .query_row(params![now, LONGEST_WAIT], |row| row.get("id"))
+                .optional()?;
+            let id: Option<i64> = match untried {
+                Some(id) => Some(id),
+                None => conn
+                    .prepare_cached(
+                        "SELECT e.id FROM entry e
+                         WHERE e.state = 'deferred'
+                           AND (e.next_attempt_at <= ?1 OR e.next_attempt_at > ?1 + ?2)
+                           AND NOT EXISTS (SELECT 1 FROM entry head
+                                           WHERE head.lane = e.lane AND head.id < e.id
+                                             AND head.state IN ('queued', 'deferred'))
+                         ORDER BY e.next_attempt_at, e.id LIMIT 1",
+                    )?
+                    .query_row(params![now, LONGEST_WAIT], |row| row.get("id"))
+                    .optional()?,
+            };
+            id.into_iter().map(|id| entry(conn, id)).collect()
         })
         .await
     }
@@ -328,6 +364,9 @@ impl Ledger {
                  ON CONFLICT (entry, kind) DO UPDATE SET look_up = 0, crm_id = excluded.crm_id",
             )?
             .execute(params![entry, kind, origin_id, int(crm_id)])?;
+            // It got on: what went wrong before speaks no longer against it.
+            tx.prepare_cached("UPDATE entry SET suspicions = 0 WHERE id = ?1 AND suspicions > 0")?
+                .execute(params![entry])?;
             if let Some(attempt) = attempt {
                 if let Some((next, origin)) = next {
                     sending(tx, entry, next, &origin, attempt.at)?;
@@ -713,7 +752,7 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
         "SELECT e.id, e.action, e.mailbox, b.name AS mailbox_name, f.name AS folder, e.lane, e.live,
                 e.queued_at, e.trouble_since, e.suspicions, e.replaced, e.plan,
                 m.id AS message, m.fingerprint, m.message_id, m.received_at, m.refs,
-                m.employees_known, m.activity_id, m.evidence, f.role,
+                m.employees_known, m.activity_id, f.role,
                 s.segment, s.start, s.length, s.whole
          FROM entry e
          JOIN message m ON m.id = e.message
@@ -756,7 +795,6 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
             whole: row.get::<_, Option<bool>>("whole")?.unwrap_or(true),
             raw,
             role: row.get("role")?,
-            evidence: serde_json::from_str(&row.get::<_, String>("evidence")?).unwrap_or_default(),
         })
     })
 }

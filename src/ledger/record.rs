@@ -285,6 +285,9 @@ fn record_one(
     Ok(Recorded { message, decided: true })
 }
 
+/// `rule` of the evidence that an earlier message bears the same Message-ID.
+const REUSED_ID: &str = "reused-id";
+
 fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite::Result<i64> {
     let facts = &seen.facts;
     let mut evidence = facts.evidence.clone();
@@ -296,7 +299,7 @@ fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite:
             .optional()?;
         if let Some(first) = first {
             evidence.push(Evidence::new(
-                "reused-id",
+                REUSED_ID,
                 format!("message {first} bears the same Message-ID with another sender or date"),
             ));
         }
@@ -357,10 +360,20 @@ fn decide(
         Verdict::Quarantine { .. } => (State::Quarantined, Some(Reason::Unreadable.code()), true),
     };
     let facts = &seen.facts;
+    let (decided, old): (bool, String) = tx
+        .prepare_cached(
+            "SELECT reason IS NOT NULL AS decided, evidence FROM message WHERE id = ?1",
+        )?
+        .query_row(params![message], |row| Ok((row.get("decided")?, row.get("evidence")?)))?;
+    let mut evidence: Vec<Evidence> = serde_json::from_str(&old).unwrap_or_default();
+    if decided {
+        // Of an earlier decision only what is true of the message itself stays.
+        evidence.retain(|fact| fact.rule == REUSED_ID);
+        evidence.splice(0..0, facts.evidence.iter().cloned());
+    }
     tx.prepare_cached(
         "UPDATE message SET state = ?2, reason = ?3, direction = ?4, class = ?5, owner = ?6,
-                            employees_known = ?7, refs = ?9, answers = ?10,
-                            evidence = CASE WHEN reason IS NULL THEN evidence ELSE ?8 END
+                            employees_known = ?7, refs = ?9, answers = ?10, evidence = ?8
          WHERE id = ?1",
     )?
     .execute(params![
@@ -371,7 +384,7 @@ fn decide(
         facts.class.as_str(),
         int(batch.owner),
         employees_known,
-        json(&facts.evidence)?,
+        json(&evidence)?,
         json(&facts.refs)?,
         answers(facts),
     ])?;
@@ -419,8 +432,9 @@ fn decide(
              VALUES (?1, 'file', ?2, ?3, ?4, ?5, 'queued', ?6, ?6, 0, 0)
              ON CONFLICT (message, action) DO UPDATE SET
                  mailbox = excluded.mailbox, folder = excluded.folder, lane = excluded.lane,
-                 live = excluded.live, state = 'queued',
-                 next_attempt_at = excluded.next_attempt_at, plan = NULL",
+                 live = excluded.live, state = 'queued', queued_at = excluded.queued_at,
+                 next_attempt_at = excluded.next_attempt_at, plan = NULL,
+                 trouble_since = NULL, suspicions = 0, replaced = 0",
         )?
         .execute(params![
             message,

@@ -113,7 +113,7 @@ fn mend_of(failure: &Failure) -> &'static str {
         Fate::Deferred { .. } => {
             "look at the portal and the network; the daemon keeps trying by itself"
         }
-        Fate::Blocked => "mend in the portal what it says; the daemon keeps trying slowly",
+        Fate::Blocked { .. } => "mend in the portal what it says; the daemon keeps trying slowly",
         Fate::Refused | Fate::CardGone => "give the webhook's employee the right in the portal",
     }
 }
@@ -183,7 +183,7 @@ async fn rights(portal: &Portal, has_leads: bool) -> Finding {
                 Fate::Deferred { .. } => {
                     return failed("crm-rights", "cannot ask for cards", &failure);
                 }
-                Fate::Blocked | Fate::Refused | Fate::CardGone => denied.push(name),
+                Fate::Blocked { .. } | Fate::Refused | Fate::CardGone => denied.push(name),
             },
         }
     }
@@ -329,13 +329,14 @@ mod tests {
     #[test]
     fn call_that_did_not_work_has_its_mend() {
         let deferred = Fate::Deferred { retry_after: None, ambiguous: false, suspect: false };
+        let blocked = Fate::Blocked { retry_after: None };
         #[rustfmt::skip]
         let cases = [
-            ("INVALID_CREDENTIALS", Fate::Blocked, "make an inbound webhook anew"),
-            ("insufficient_scope",  Fate::Blocked, "scopes crm and user_basic"),
-            ("PAYMENT_REQUIRED",    Fate::Blocked, "subscription"),
+            ("INVALID_CREDENTIALS", blocked.clone(), "make an inbound webhook anew"),
+            ("insufficient_scope",  blocked.clone(), "scopes crm and user_basic"),
+            ("PAYMENT_REQUIRED",    blocked.clone(), "subscription"),
             ("network",             deferred,      "the network"),
-            ("ODD_CODE",            Fate::Blocked, "what it says"),
+            ("ODD_CODE",            blocked.clone(), "what it says"),
             ("ACCESS_DENIED",       Fate::Refused, "the right"),
         ];
         for (code, fate, words) in cases {

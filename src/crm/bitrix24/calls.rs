@@ -21,6 +21,10 @@ pub const WITH_ADDRESS: [CardKind; 3] = [CardKind::Lead, CardKind::Contact, Card
 /// Rows on a page of Bitrix24.
 pub const PAGE: usize = 50;
 
+/// The deadline of an open activity is its END_TIME, which is START_TIME where none is given: overdue
+/// from the beginning. The portal's own word for none is this day, whatever its time zone.
+const NO_DEADLINE: &str = "9999-12-31T12:00:00+00:00";
+
 const CARD_FIELDS: [&str; 9] = [
     "id",
     "assignedById",
@@ -284,7 +288,11 @@ pub fn add_activity(draft: &ActivityDraft, originator: &str) -> (&'static str, V
         "PRIORITY": 2,
         "SUBJECT": first_text([limits::subject(&draft.subject), "…".to_owned()]),
         "START_TIME": iso_time(draft.starts_at),
-        "END_TIME": iso_time(draft.ends_at.unwrap_or(draft.starts_at)),
+        "END_TIME": match (draft.ends_at, draft.direction) {
+            (Some(at), _) => iso_time(at),
+            (None, Direction::Incoming) => NO_DEADLINE.to_owned(),
+            (None, Direction::Outgoing) => iso_time(draft.starts_at),
+        },
         "RESPONSIBLE_ID": draft.responsible,
         "COMMUNICATIONS": draft.communications.iter().map(communication).collect::<Vec<_>>(),
         "ORIGINATOR_ID": originator,

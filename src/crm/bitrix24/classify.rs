@@ -31,6 +31,10 @@ impl Effect {
 /// `OPERATION_TIME_LIMIT` counts over ten minutes: the longest wait until it gives way.
 pub const OPERATING_WINDOW: Duration = Duration::from_secs(600);
 
+const OVERLOAD: Duration = Duration::from_secs(3600);
+
+const BLOCKED: Fate = Fate::Blocked { retry_after: None };
+
 /// The portal cannot reach its own authorisation server: minutes, not seconds.
 const PORTAL_OFFLINE: Duration = Duration::from_secs(120);
 
@@ -91,7 +95,7 @@ fn is_subscription(text: &str) -> bool {
 
 fn is_disk_quota(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    text.contains("disk resource exhausted") || text.contains("quota")
+    text.contains("disk") && (text.contains("exhausted") || text.contains("quota"))
 }
 
 /// Sorts an error answer in JSON. `status` is 0 for a command inside a batch.
@@ -103,6 +107,10 @@ pub fn classify(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
     if text.trim_start().starts_with("Email send error") {
         return unanswered(effect);
     }
+    // Under whatever code: the files find no room, the mail without them does.
+    if is_disk_quota(text) {
+        return Fate::Refused;
+    }
     match code {
         "QUERY_LIMIT_EXCEEDED" => deferred(None),
         "OPERATION_TIME_LIMIT" => deferred(Some(OPERATING_WINDOW)),
@@ -113,9 +121,10 @@ pub fn classify(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
         | "ERROR_CORE"
         | "WRONG_ENCODING"
         | "BITRIX_REST_V3_EXCEPTION_INTERNALEXCEPTION" => crashed(effect),
+        // Stopped by the vendor by hand; to be asked hourly at most (REST reference, "Limits").
+        "OVERLOAD_LIMIT" => Fate::Blocked { retry_after: Some(OVERLOAD) },
         // About us, never about this entry: key, plan, scope, kind of access, version of the portal.
-        "OVERLOAD_LIMIT"
-        | "PORTAL_DELETED"
+        "PORTAL_DELETED"
         | "NO_AUTH_FOUND"
         | "INVALID_CREDENTIALS"
         | "invalid_token"
@@ -131,10 +140,10 @@ pub fn classify(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
         | "METHOD_CONFIRM_WAITING"
         | "METHOD_CONFIRM_DENIED"
         | "allowed_only_intranet_user"
-        | "CREATE_DYNAMIC_ITEM_RESTRICTED" => Fate::Blocked,
+        | "CREATE_DYNAMIC_ITEM_RESTRICTED" => BLOCKED,
         // 403 is the plan or an administrator's method, 400 this record.
-        "ACCESS_DENIED" if status == 403 || is_subscription(text) => Fate::Blocked,
-        "ACCESS_DENIED" => record(effect, Fate::Blocked),
+        "ACCESS_DENIED" if status == 403 || is_subscription(text) => BLOCKED,
+        "ACCESS_DENIED" => record(effect, BLOCKED),
         "NOT_FOUND" | "OWNER_NOT_FOUND" | "ERROR_NOT_FOUND" => record(effect, Fate::Refused),
         "ERROR_BATCH_LENGTH_EXCEEDED"
         | "ERROR_BATCH_METHOD_NOT_ALLOWED"
@@ -150,16 +159,16 @@ pub fn classify(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
 /// The code is empty or one that no page names.
 fn by_text(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
     if is_access_denied(code, text) {
-        return record(effect, Fate::Blocked);
+        return record(effect, BLOCKED);
     }
     if is_not_found(code, text) {
         return record(effect, Fate::Refused);
     }
-    if is_disk_quota(text) {
+    if text.to_ascii_lowercase().contains("quota") {
         return Fate::Refused;
     }
     match status {
-        401 | 403 => Fate::Blocked,
+        401 | 403 => BLOCKED,
         // Turned away before the method ran.
         429 => deferred(None),
         408 => unanswered(effect),
@@ -176,7 +185,7 @@ fn by_text(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
 pub fn classify_page(effect: Effect, status: u16) -> Fate {
     match status {
         // A proxy wants a login, or there is no portal at this address.
-        401 | 404 | 407 => Fate::Blocked,
+        401 | 404 | 407 => BLOCKED,
         // The body is too large for the web server (`client_max_body_size`): it will be again.
         413 => Fate::Refused,
         429 => deferred(None),
@@ -208,40 +217,40 @@ mod tests {
     #[test]
     fn every_error_code_of_the_reference_has_its_fate() {
         use Effect::{Writes, WritesToCard};
-        use Fate::{Blocked, CardGone, Refused};
+        use Fate::{CardGone, Refused};
         #[rustfmt::skip]
         let cases: &[(&str, u16, &str, Effect, Fate)] = &[
             ("QUERY_LIMIT_EXCEEDED",      503, "Too many requests",            Writes, SAFE),
             ("QUERY_LIMIT_EXCEEDED",        0, "Too many requests",            Writes, SAFE),
             ("OPERATION_TIME_LIMIT",      429, "Method is blocked",            Writes, after(600)),
-            ("OVERLOAD_LIMIT",            503, "REST API is blocked",          Writes, Blocked),
+            ("OVERLOAD_LIMIT",            503, "REST API is blocked",          Writes, Fate::Blocked { retry_after: Some(OVERLOAD) }),
             ("INTERNAL_SERVER_ERROR",     500, "Internal server error",        Writes, CRASHED),
             ("ERROR_UNEXPECTED_ANSWER",   500, "Server returned an unexpected answer", Writes, CRASHED),
             ("ERROR_CORE",                400, "SQL error",                    Writes, CRASHED),
             ("ERROR_CORE",                500, "SQL error",                    Writes, CRASHED),
             ("expired_token",             401, "The access token has expired", Writes, SAFE),
-            ("NO_AUTH_FOUND",             401, "Wrong authorization data",     Writes, Blocked),
-            ("INVALID_CREDENTIALS",       403, "Invalid request credentials",  Writes, Blocked),
-            ("INVALID_CREDENTIALS",       401, "Invalid request credentials",  Writes, Blocked),
-            ("insufficient_scope",        403, "needs higher privileges",      Writes, Blocked),
-            ("insufficient_scope",        401, "needs higher privileges",      Writes, Blocked),
-            ("ACCESS_DENIED",             403, "REST is available only by subscription.", WritesToCard, Blocked),
-            ("ACCESS_DENIED",             401, "REST is available only by subscription.", WritesToCard, Blocked),
+            ("NO_AUTH_FOUND",             401, "Wrong authorization data",     Writes, BLOCKED),
+            ("INVALID_CREDENTIALS",       403, "Invalid request credentials",  Writes, BLOCKED),
+            ("INVALID_CREDENTIALS",       401, "Invalid request credentials",  Writes, BLOCKED),
+            ("insufficient_scope",        403, "needs higher privileges",      Writes, BLOCKED),
+            ("insufficient_scope",        401, "needs higher privileges",      Writes, BLOCKED),
+            ("ACCESS_DENIED",             403, "REST is available only by subscription.", WritesToCard, BLOCKED),
+            ("ACCESS_DENIED",             401, "REST is available only by subscription.", WritesToCard, BLOCKED),
             ("ACCESS_DENIED",             400, "You do not have permission",   WritesToCard, CardGone),
             ("ACCESS_DENIED",             400, "You do not have permission",   Writes, Refused),
-            ("user_access_error",         403, "no access to the application", Writes, Blocked),
-            ("authorization_error",       401, "Unable to authorize user",     Writes, Blocked),
+            ("user_access_error",         403, "no access to the application", Writes, BLOCKED),
+            ("authorization_error",       401, "Unable to authorize user",     Writes, BLOCKED),
             ("CONNECTION_ERROR",          401, "Error connecting",             Writes, after(120)),
-            ("APPLICATION_NOT_FOUND",     401, "Application not found",        Writes, Blocked),
-            ("PAYMENT_REQUIRED",          402, "Payment required",             Writes, Blocked),
-            ("INVALID_REQUEST",           400, "Https required.",              Writes, Blocked),
+            ("APPLICATION_NOT_FOUND",     401, "Application not found",        Writes, BLOCKED),
+            ("PAYMENT_REQUIRED",          402, "Payment required",             Writes, BLOCKED),
+            ("INVALID_REQUEST",           400, "Https required.",              Writes, BLOCKED),
             ("ERROR_BATCH_LENGTH_EXCEEDED", 0, "Max batch length exceeded",    Writes, Refused),
             ("ERROR_BATCH_METHOD_NOT_ALLOWED", 0, "Method is not allowed",     Writes, Refused),
-            ("ERROR_METHOD_NOT_FOUND",    404, "Method not found!",            Writes, Blocked),
-            ("WRONG_AUTH_TYPE",           403, "Current authorization type is denied", Writes, Blocked),
-            ("WRONG_LICENSE",             403, "not in your plan",             Writes, Blocked),
-            ("METHOD_CONFIRM_WAITING",    401, "waiting for confirmation",     Writes, Blocked),
-            ("METHOD_CONFIRM_DENIED",     403, "denied",                       Writes, Blocked),
+            ("ERROR_METHOD_NOT_FOUND",    404, "Method not found!",            Writes, BLOCKED),
+            ("WRONG_AUTH_TYPE",           403, "Current authorization type is denied", Writes, BLOCKED),
+            ("WRONG_LICENSE",             403, "not in your plan",             Writes, BLOCKED),
+            ("METHOD_CONFIRM_WAITING",    401, "waiting for confirmation",     Writes, BLOCKED),
+            ("METHOD_CONFIRM_DENIED",     403, "denied",                       Writes, BLOCKED),
             ("ERROR_ARGUMENT",            400, "Argument 'id' is null",        Writes, Refused),
             ("INVALID_ARG_VALUE",         400, "Invalid filter",               Writes, Refused),
             ("100",                       400, "Expected iterable value",      Writes, Refused),
@@ -249,10 +258,10 @@ mod tests {
             ("NOT_FOUND",                 400, "Element not found",            WritesToCard, CardGone),
             ("OWNER_NOT_FOUND",           400, "Owner not found",              WritesToCard, CardGone),
             ("CRM_FIELD_ERROR_VALUE_NOT_VALID", 400, "Invalid value of 'sourceId'", WritesToCard, Refused),
-            ("CREATE_DYNAMIC_ITEM_RESTRICTED", 400, "your plan does not allow", Writes, Blocked),
-            ("allowed_only_intranet_user", 403, "Allowed only for intranet users", Writes, Blocked),
-            ("PORTAL_DELETED",            500, "Portal was deleted",           Writes, Blocked),
-            ("PORTAL_DELETED",            403, "Portal was deleted",           Writes, Blocked),
+            ("CREATE_DYNAMIC_ITEM_RESTRICTED", 400, "your plan does not allow", Writes, BLOCKED),
+            ("allowed_only_intranet_user", 403, "Allowed only for intranet users", Writes, BLOCKED),
+            ("PORTAL_DELETED",            500, "Portal was deleted",           Writes, BLOCKED),
+            ("PORTAL_DELETED",            403, "Portal was deleted",           Writes, BLOCKED),
             ("ERROR_MANIFEST_IS_NOT_AVAILABLE", 404, "not available",          Writes, Refused),
             ("WRONG_ENCODING",            200, "cannot encode",                Writes, CRASHED),
             ("",                          400, "Access denied.",               WritesToCard, CardGone),
@@ -269,9 +278,10 @@ mod tests {
             ("",                          400, "Email send error. Cannot connect", WritesToCard, UNCLEAR),
             ("ERROR_CORE",                400, "Email send error.",            WritesToCard, UNCLEAR),
             ("",                          400, "Disk resource exhausted",      Writes, Refused),
+            ("ERROR_CORE",                400, "Disk resource exhausted",      Writes, Refused),
             ("NEW_CODE",                  400, "whatever",                     Writes, Refused),
-            ("NEW_CODE",                  401, "whatever",                     Writes, Blocked),
-            ("NEW_CODE",                  403, "whatever",                     Writes, Blocked),
+            ("NEW_CODE",                  401, "whatever",                     Writes, BLOCKED),
+            ("NEW_CODE",                  403, "whatever",                     Writes, BLOCKED),
             ("NEW_CODE",                  408, "whatever",                     Writes, UNCLEAR),
             ("NEW_CODE",                  429, "whatever",                     Writes, SAFE),
             ("NEW_CODE",                  500, "whatever",                     Writes, CRASHED),
@@ -293,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_question_without_the_right_to_ask_is_the_operators_matter() {
-        assert_eq!(classify(Effect::Reads, 400, "", "Access denied."), Fate::Blocked);
+        assert_eq!(classify(Effect::Reads, 400, "", "Access denied."), BLOCKED);
     }
 
     #[test]
@@ -308,9 +318,9 @@ mod tests {
         let cases = [
             (200, CRASHED,       "not-json"),
             (302, CRASHED,       "http-302"),
-            (401, Fate::Blocked, "http-401"),
+            (401, BLOCKED, "http-401"),
             (403, CRASHED,       "http-403"),
-            (404, Fate::Blocked, "http-404"),
+            (404, BLOCKED, "http-404"),
             (413, Fate::Refused, "http-413"),
             (429, SAFE,          "http-429"),
             (502, CRASHED,       "http-502"),

@@ -25,9 +25,13 @@ use super::{Error, Options};
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     pub connect: Duration,
-    /// The portal cuts a call at 60 s; this is above it, so that its answer is still heard.
+    /// The portal cuts a call at 60 s; this is above it, so that its answer is still heard. What
+    /// the upload of a large call takes comes on top.
     pub whole: Duration,
 }
+
+/// Octets a second that the slowest line carries upwards on which files still get through.
+const UPLOAD: u64 = 64 * 1024;
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
@@ -59,6 +63,7 @@ pub struct Wire {
     key: String,
     pub bucket: Bucket,
     requests: AtomicU64,
+    whole: Duration,
 }
 
 impl Wire {
@@ -75,7 +80,6 @@ impl Wire {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(timeouts.connect)
-            .timeout(timeouts.whole)
             // Below the keep-alive of common web servers (nginx 75 s, Apache 5 to 15 s in part).
             .pool_idle_timeout(Duration::from_secs(30));
         if is_loopback(&base) {
@@ -91,6 +95,7 @@ impl Wire {
             key,
             bucket,
             requests: AtomicU64::new(0),
+            whole: timeouts.whole,
         })
     }
 
@@ -140,6 +145,7 @@ impl Wire {
         body: Bytes,
         effect: Effect,
     ) -> Result<(u16, Vec<u8>), Failure> {
+        let limit = self.whole + Duration::from_secs(body.len() as u64 / UPLOAD);
         let mut redirects = 0;
         let mut repeated = effect != Effect::Reads;
         loop {
@@ -151,6 +157,7 @@ impl Wire {
                 .post(url.clone())
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(header::ACCEPT, "application/json")
+                .timeout(limit)
                 .body(body.clone());
             let response = match request.send().await {
                 Ok(response) => response,
@@ -173,7 +180,8 @@ impl Wire {
                     // Whoever answers so did not run the call.
                     let why = "the portal redirects to a place that is no webhook";
                     let code = classify::page_code(status.as_u16());
-                    return Err(self.plain_failure(method, &code, why, Fate::Blocked));
+                    let fate = Fate::Blocked { retry_after: None };
+                    return Err(self.plain_failure(method, &code, why, fate));
                 }
             }
         }

@@ -192,11 +192,12 @@ async fn open_deals(
             CardKind::Company => row.company == Some(client.id),
             CardKind::Lead | CardKind::Deal => false,
         };
-        let mut open: Vec<OpenCard> = rows(portal, &looked?, CardKind::Deal)?
-            .iter()
-            .filter(|row| row.open && belongs(row))
-            .map(open_card)
-            .collect();
+        let all = rows(portal, &looked?, CardKind::Deal)?;
+        if all.len() >= calls::PAGE && !all.iter().any(belongs) {
+            return Err(filter_ignored(portal, "crm.item.list"));
+        }
+        let mut open: Vec<OpenCard> =
+            all.iter().filter(|row| row.open && belongs(row)).map(open_card).collect();
         latest_first(&mut open);
         deals.insert(*client, open);
     }
@@ -288,8 +289,25 @@ pub async fn cards(portal: &Portal, cards: &[CardRef]) -> Result<Vec<CardNow>, F
 
 /// `deals` are those that a lead became, by number.
 fn card_now(card: CardRef, seen: Option<&Seen>, deals: &[CardRow]) -> CardNow {
-    // An `OpenCard` is in process; a closed deal gives way to what the client has open.
+    // An `OpenCard` is in process.
     let open_deal = deals.iter().filter(|deal| deal.open).max_by_key(|deal| deal.updated_at);
+    let client = |row: Option<&CardRow>| {
+        row.and_then(CardRow::client).or_else(|| deals.iter().find_map(CardRow::client))
+    };
+    let row = match seen {
+        Some(Seen::Here(row)) => Some(row),
+        Some(Seen::Hidden | Seen::Missing) | None => None,
+    };
+    // Where all its deals are closed the lead is no better: the last of them stands for it.
+    if let (None, Some(closed)) = (open_deal, deals.iter().max_by_key(|deal| deal.updated_at)) {
+        return CardNow::Here {
+            card: closed.card,
+            responsible: closed.responsible,
+            open: false,
+            deal: None,
+            client: client(Some(closed)).or_else(|| client(row)),
+        };
+    }
     match seen {
         Some(Seen::Here(row)) => CardNow::Here {
             card,
@@ -297,14 +315,12 @@ fn card_now(card: CardRef, seen: Option<&Seen>, deals: &[CardRow]) -> CardNow {
             open: row.open,
             deal: open_deal.map(open_card),
             client: match card.kind {
-                CardKind::Lead | CardKind::Deal => {
-                    row.client().or_else(|| deals.iter().find_map(CardRow::client))
-                }
+                CardKind::Lead | CardKind::Deal => client(Some(row)),
                 CardKind::Contact | CardKind::Company => None,
             },
         },
         Some(Seen::Hidden) => CardNow::Hidden { card },
-        Some(Seen::Missing) | None => match open_deal.or(deals.first()) {
+        Some(Seen::Missing) | None => match open_deal {
             Some(deal) => CardNow::Here {
                 card,
                 responsible: deal.responsible,
@@ -404,7 +420,6 @@ fn made_card(
             responsible: Some(row.responsible).filter(|id| *id > 0),
             completed: false,
             has_text: false,
-            converted: row.converted,
         })),
         None if all.len() >= calls::PAGE => Err(filter_ignored(portal, "crm.item.list")),
         None => Ok(None),
@@ -427,9 +442,56 @@ fn made_activity(
             responsible: row.responsible,
             completed: row.completed,
             has_text: row.has_text,
-            converted: false,
         })),
         None if all.len() >= calls::PAGE => Err(filter_ignored(portal, method)),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(kind: CardKind, id: u64, open: bool, updated_at: i64) -> CardRow {
+        let converted = kind == CardKind::Lead;
+        CardRow {
+            card: CardRef { kind, id },
+            responsible: id,
+            updated_at,
+            open,
+            converted,
+            contact: Some(3),
+            company: None,
+            lead: None,
+            originator: None,
+            origin: None,
+        }
+    }
+
+    #[test]
+    fn converted_lead_stands_for_its_deal_whatever_became_of_that() {
+        let lead = CardRef { kind: CardKind::Lead, id: 1 };
+        let here = Seen::Here(row(CardKind::Lead, 1, false, 5));
+        let deal = |id, open, at| row(CardKind::Deal, id, open, at);
+        #[rustfmt::skip]
+        let cases: &[(&str, &Seen, &[CardRow], (CardKind, u64), Option<u64>)] = &[
+            ("one deal open",       &here,          &[deal(7, true, 1)],                      (CardKind::Lead, 1), Some(7)),
+            ("deal closed",         &here,          &[deal(7, false, 1)],                     (CardKind::Deal, 7), None),
+            ("last of two closed",  &here,          &[deal(7, false, 1), deal(8, false, 2)],  (CardKind::Deal, 8), None),
+            ("one of two open",     &here,          &[deal(7, true, 1), deal(8, false, 2)],   (CardKind::Lead, 1), Some(7)),
+            ("no deal",             &here,          &[],                                      (CardKind::Lead, 1), None),
+            ("lead gone, open",     &Seen::Missing, &[deal(7, true, 1)],                      (CardKind::Lead, 1), Some(7)),
+            ("lead gone, closed",   &Seen::Missing, &[deal(7, false, 1)],                     (CardKind::Deal, 7), None),
+        ];
+        for (name, seen, deals, (kind, id), open_deal) in cases {
+            let CardNow::Here { card, open, deal, client, .. } = card_now(lead, Some(seen), deals)
+            else {
+                panic!("{name}");
+            };
+            assert_eq!((card.kind, card.id, open), (*kind, *id, false), "{name}");
+            assert_eq!(deal.map(|deal| deal.card.id), *open_deal, "{name}");
+            assert_eq!(client, Some(CardRef { kind: CardKind::Contact, id: 3 }), "{name}");
+        }
+        assert_eq!(card_now(lead, Some(&Seen::Missing), &[]), CardNow::Gone { card: lead });
     }
 }

@@ -36,6 +36,10 @@ pub(super) fn read(text: &str) -> Option<i64> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at.as_second());
     }
+    // The last day reaches beyond what `Timestamp` holds; whatever its hour, it means none.
+    if text.starts_with("9999-12-31") {
+        return Some(FAR_FUTURE);
+    }
     let civil: DateTime = text.parse().ok()?;
     Some(portal().to_timestamp(civil).ok()?.as_second())
 }
@@ -53,6 +57,7 @@ mod tests {
             ("portal's zone",  "1970-01-01T03:00:00",       Some(0)),
             ("space for T",    "1970-01-01 03:00:01",       Some(1)),
             ("day only",       "1970-01-02",                Some(75_600)),
+            ("the last day",   "9999-12-31T12:00:00+00:00", Some(FAR_FUTURE)),
             ("no time",        "tomorrow",                  None),
             ("empty",          "",                          None),
         ];

@@ -250,7 +250,6 @@ async fn what_was_made_is_found_by_both_names_and_the_first_counts() {
     assert!(first.has_text);
     let second = found[1].as_ref().unwrap();
     assert_eq!((second.id, second.owner, second.responsible), (5, None, Some(6)));
-    assert!(second.converted);
     assert_eq!(found[2], None);
     assert_eq!(portal.requests(), 1);
 }

@@ -42,11 +42,14 @@ async fn a_renamed_portal_gets_the_same_post_and_its_name_is_kept() {
 async fn redirects_in_a_circle_or_to_a_login_page_are_not_followed() {
     let circle = Peer::start(|asked, _| Reply::Location(302, asked.path.clone())).await;
     let failure = circle.portal().me().await.unwrap_err();
-    assert_eq!((failure.code.as_str(), failure.fate), ("http-302", Fate::Blocked));
+    assert_eq!(
+        (failure.code.as_str(), failure.fate),
+        ("http-302", Fate::Blocked { retry_after: None })
+    );
     assert_eq!(circle.asked().len(), 4);
 
     let login = Peer::start(|_, _| Reply::Location(302, "/auth/?backurl=x".into())).await;
-    assert_eq!(login.portal().me().await.unwrap_err().fate, Fate::Blocked);
+    assert_eq!(login.portal().me().await.unwrap_err().fate, Fate::Blocked { retry_after: None });
     assert_eq!(login.asked().len(), 1);
 }
 
