@@ -1,6 +1,7 @@
 //! One raw message in, one ledger transaction out.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -20,6 +21,8 @@ use crate::rules::{Evidence, Reason, RuleSet};
 /// read whole.
 pub const FIRST_MIB: usize = 1024 * 1024;
 
+const DAY: i64 = 86_400;
+
 /// The folder that is being read.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -31,6 +34,8 @@ pub struct Reading {
     pub window_start: i64,
     /// UIDs at or below it belong to the folder's first reading.
     pub first_until: u32,
+    /// When that was, Unix seconds.
+    pub first_read_at: i64,
 }
 
 /// A message as the server gave it.
@@ -250,11 +255,17 @@ impl Intake {
         now: i64,
         keep: impl FnOnce(&[u8]) -> Result<(Location, bool), ledger::Error>,
     ) -> Result<Seen, ledger::Error> {
-        let message = match message::parse(&arrived.raw) {
-            Ok(message) => message,
-            Err(error) => return self.quarantine(arrived, &error.to_string(), now, keep),
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            let message = message::parse(&arrived.raw).map_err(|error| error.to_string())?;
+            let admitted = self.admit(reading, &message, arrived, now);
+            Ok((message, admitted))
+        }));
+        // A mail that ends the judging must not end the daemon, and again after each start.
+        let judged = judged.unwrap_or_else(|_| Err("it ended the judging".to_owned()));
+        let (message, admitted) = match judged {
+            Ok(judged) => judged,
+            Err(why) => return self.quarantine(arrived, &why, now, keep),
         };
-        let admitted = self.admit(reading, &message, arrived, now);
         let verdict = match admitted.decision {
             Decision::Skip(reason) => Verdict::Skip(reason),
             Decision::Queue { undecided_employees } => {
@@ -301,15 +312,21 @@ impl Intake {
     fn admit(&self, reading: &Reading, message: &Message, arrived: &Arrived, now: i64) -> Admitted {
         let employees = self.ledger.employee_addresses();
         let rules = Arc::clone(&self.rules.borrow());
+        let internal_date = arrived.internal_date.unwrap_or(now);
+        let first = arrived.uid <= reading.first_until;
+        // What came later is new, though the server's clock may go after ours.
+        let window_start =
+            if first { reading.window_start } else { reading.window_start.saturating_sub(DAY) };
         admit(
             &rules,
             &Arrival {
                 message,
                 role: reading.role,
-                internal_date: arrived.internal_date.unwrap_or(now),
-                window_start: reading.window_start,
+                internal_date,
+                window_start,
                 employees: employees.as_deref(),
-                first_reading: arrived.uid <= reading.first_until,
+                // Numbered anew, a folder's new mail has numbers below it too.
+                first_reading: first && internal_date < reading.first_read_at,
             },
         )
     }
@@ -374,7 +391,6 @@ fn refs(message: &Message) -> Vec<String> {
 /// The Date header, or INTERNALDATE if that is missing or Date lies more than a day after it
 /// (rule 11).
 fn received_at(date: Option<i64>, internal_date: i64) -> i64 {
-    const DAY: i64 = 86_400;
     match date {
         Some(date) if date <= internal_date.saturating_add(DAY) => date,
         Some(_) | None => internal_date,

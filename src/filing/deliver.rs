@@ -178,6 +178,7 @@ impl<C: Crm> Filing<C> {
             cards: cards.clone(),
             activity,
             responsible: plan.responsible,
+            owner: mail.mailbox.config.owner,
             direction: mail.admitted.direction,
             completed,
             candidates: plan.candidates,

@@ -5,20 +5,22 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::Error;
+use super::bounds::Bounds;
 use super::fetch::{Extent, HEADER_AMONG_OTHERS, Header, WHOLE};
 use super::guard::MAX_LITERAL;
 use super::link::{CHUNK, Link, Listed, Opened};
+use super::trouble::{Failures, Next, Trouble, WHOLE_FOLDER};
 use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
 use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
 use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
+/// What is being done when a folder is opened; [`super::watch`] parks one that cannot be.
+pub(super) const OPEN: &str = "open a folder";
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
 const WINDOW: u32 = 4_000;
 /// UIDs among which the beginning of the history is looked for at a time.
@@ -31,122 +33,15 @@ const GROUP: u64 = 2 * 1024 * 1024;
 const HEADER: u64 = 8 * 1024;
 /// Messages of one group.
 const GROUP_MESSAGES: usize = 64;
-/// KiB of bodies in memory at once, over all mailboxes.
-const BODIES_KIB: u32 = 24 * 1024;
+/// UIDs before a message among which another one is looked for.
+const BEFORE: u32 = 10_000;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
 const DATES: usize = 500;
-/// UIDs of a failed range that are suspected; the range holds at most [`BATCH`] messages, but may
-/// have gaps.
-const SUSPECTS: u32 = 100_000;
-/// Stands in [`Trouble`] for the dates of all messages of a folder; no message has this UID.
-const WHOLE_FOLDER: u32 = 0;
-
-/// Held in common by all mailboxes of a process.
-pub(super) struct Bounds {
-    bodies: Arc<Semaphore>,
-    /// Whether "spool full" was said.
-    full: AtomicBool,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds {
-            bodies: Arc::new(Semaphore::new(BODIES_KIB as usize)),
-            full: AtomicBool::new(false),
-        }
-    }
-}
-
 /// A folder that is watched.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     pub listed: Listed,
     pub role: Role,
-}
-
-/// What failed lately, so that one bad message stops nothing but itself. Lives as long as the
-/// mailbox's task, over reconnections.
-#[derive(Default)]
-pub(super) struct Trouble {
-    /// What is being read: folder, first and last UID.
-    reading: Option<(String, u32, u32)>,
-    /// What was being read when the connection was lost last.
-    lost_at: Option<(String, u32, u32)>,
-    of_uid: HashMap<(String, u32), Failures>,
-}
-
-/// How often reading a message failed.
-#[derive(Clone, Copy, Default)]
-struct Failures {
-    /// The answer could not be read, or was no.
-    bad: u32,
-    /// The connection was lost, and again at the same place.
-    lost: u32,
-}
-
-impl Trouble {
-    /// Takes note of a failure. A range is noted whole: each of its messages is suspected until
-    /// it was read alone. A connection is lost for many reasons, so only a second loss at the
-    /// same place counts.
-    pub(super) fn note(&mut self, error: &Error) {
-        let Some(reading) = self.reading.take() else { return };
-        let bad = match error {
-            Error::Unparsable { .. } | Error::No { .. } => true,
-            Error::Lost { .. } | Error::Timeout { .. } => {
-                let again = self.lost_at.as_ref() == Some(&reading);
-                self.lost_at = Some(reading.clone());
-                if !again {
-                    return;
-                }
-                false
-            }
-            Error::Busy { .. }
-            | Error::Credentials { .. }
-            | Error::Held { .. }
-            | Error::Secret(_)
-            | Error::Blocked(_)
-            | Error::Ledger(_) => return,
-        };
-        let (folder, first, last) = reading;
-        for uid in first..=last.min(first.saturating_add(SUSPECTS)) {
-            let failures = self.of_uid.entry((folder.clone(), uid)).or_default();
-            if bad {
-                failures.bad += 1;
-            } else {
-                failures.lost += 1;
-            }
-        }
-    }
-
-    fn of(&self, folder: &str, uid: u32) -> Failures {
-        if self.of_uid.is_empty() {
-            return Failures::default();
-        }
-        self.of_uid.get(&(folder.to_owned(), uid)).copied().unwrap_or_default()
-    }
-
-    fn read(&mut self, folder: &str, uid: u32) {
-        if !self.of_uid.is_empty() {
-            self.of_uid.remove(&(folder.to_owned(), uid));
-        }
-    }
-}
-
-impl Failures {
-    /// To be read alone.
-    fn any(self) -> bool {
-        self.bad > 0 || self.lost > 0
-    }
-
-    /// INTERNALDATE, size or the header's own section may be what cannot be read: the raw bytes
-    /// alone are asked for.
-    fn raw_only(self) -> bool {
-        self.bad > 1 || self.lost > 3
-    }
-
-    fn hopeless(self) -> bool {
-        self.bad > 2 || self.lost > 9
-    }
 }
 
 /// Judging that goes on while the next messages are read.
@@ -166,6 +61,17 @@ pub(super) struct CatchUp<'a> {
     pub stretch: Arc<Stretch>,
     /// The folder's cursor as it was recorded last.
     pub cursor: u32,
+    /// Messages without a row that are to be tried again later.
+    pub left: Vec<u32>,
+}
+
+/// How far a folder was read.
+pub(super) struct CaughtUp {
+    pub opened: Opened,
+    /// Messages that had no row before.
+    pub read: u64,
+    /// Some were left for later.
+    pub left: bool,
 }
 
 impl CatchUp<'_> {
@@ -175,7 +81,7 @@ impl CatchUp<'_> {
         &mut self,
         folder: &Folder,
         already: Option<Opened>,
-    ) -> Result<Opened, Error> {
+    ) -> Result<CaughtUp, Error> {
         let opened = match already {
             // What SELECT said is of yesterday.
             Some(opened) => Opened { uid_next: 0, exists: u32::MAX, ..opened },
@@ -187,6 +93,8 @@ impl CatchUp<'_> {
         let mut row = ledger
             .folder(self.intake.mailbox, name.clone(), folder.role.as_str(), now, self.history_days)
             .await?;
+        // A clock that was ahead at first contact must not make all mail history.
+        row.first_read_at = row.first_read_at.min(now);
         let started = Instant::now();
         let mut read = 0;
         loop {
@@ -201,29 +109,45 @@ impl CatchUp<'_> {
                     events::folder_first_read(&self.intake.name, name, self.history_days);
                 }
                 Step::Renumbered { window_start } => {
-                    events::folder_renumbered(&self.intake.name, folder.listed.name.as_str());
-                    if row.uid_validity == opened.uid_validity {
-                        ledger.forget_places(row.id, row.uid_validity).await?;
+                    if self.trouble.renumbered(&name, Instant::now()) {
+                        let text = "it is renumbered at every look".to_owned();
+                        return Err(Error::No { doing: OPEN, text });
                     }
+                    events::folder_renumbered(&self.intake.name, folder.listed.name.as_str());
                     self.begin(&name, &mut row, opened, window_start, None).await?;
                 }
                 Step::Widen { window_start, floor } => {
                     self.begin(&name, &mut row, opened, window_start, Some(floor)).await?;
                 }
                 Step::FetchFrom { from } => {
-                    read += self.stretch(folder, &row, opened, from).await?;
-                    break;
+                    let found = self.stretch(folder, &row, opened, from).await?;
+                    read += found;
+                    // What stands last may have left the server: then the cursor stays under
+                    // UIDNEXT, and a longer history is begun all the same.
+                    let quiet = row.cursor.max(row.floor).saturating_add(1);
+                    let quiet = Selected { uid_next: quiet, ..selected };
+                    match next_step(cursor_of(&row), quiet, now, self.history_days) {
+                        Step::Widen { window_start, floor } if found == 0 => {
+                            self.begin(&name, &mut row, opened, window_start, Some(floor)).await?;
+                        }
+                        Step::Widen { .. }
+                        | Step::Wait
+                        | Step::FirstContact { .. }
+                        | Step::Renumbered { .. }
+                        | Step::FetchFrom { .. } => break,
+                    }
                 }
             }
         }
-        let uid_next = opened.uid_next;
-        if uid_next > 0 || read > 0 {
-            ledger.folder_seen(row.id, uid_next.max(row.cursor), 0).await?;
+        if opened.uid_next > 0 || read > 0 {
+            let next = self.cursor.max(row.cursor).saturating_add(1);
+            let behind = self.left.len() as u64;
+            ledger.folder_seen(row.id, opened.uid_next.max(next), behind).await?;
         }
         if read > BATCH as u64 {
             events::folder_done(&self.intake.name, &name, read, started.elapsed().as_secs_f64());
         }
-        Ok(opened)
+        Ok(CaughtUp { opened, read, left: !self.left.is_empty() })
     }
 
     /// Finds where the history window begins, and lets reading begin there. `widen` is the old
@@ -236,22 +160,18 @@ impl CatchUp<'_> {
         window_start: i64,
         widen: Option<u32>,
     ) -> Result<(), Error> {
-        let top = widen.unwrap_or(match opened.uid_next {
-            0 => u32::MAX,
-            next => next - 1,
-        });
-        // Without UIDNEXT the last message is where the folder ends for now.
-        let last = match top {
-            u32::MAX if opened.exists == 0 => 0,
-            u32::MAX => self.link.last_uid().await?,
-            top => top,
+        // Not UIDNEXT: what is announced and not listed yet lies above.
+        let last = match widen {
+            Some(floor) => floor,
+            None if opened.exists == 0 => 0,
+            None => self.link.last_uid().await?,
         };
         let first = match opened.exists {
             // A range is an error in an empty folder on some servers.
             0 => None,
             _ => self.first_since(name, last, window_start).await?,
         };
-        self.trouble.reading = None;
+        self.trouble.end();
         let floor = floor_under(first, last.saturating_add(1));
         row.first_until = widen.map_or(last, |old| row.first_until.max(old));
         row.uid_validity = opened.uid_validity;
@@ -279,15 +199,19 @@ impl CatchUp<'_> {
             window = if recent.len() < 200 { window.saturating_mul(8) } else { DATES_WINDOW };
             // A date that cannot be read must not keep the folder from being read: then the day
             // will do, and what lies before the window gets a row that says so.
-            if self.trouble.of(name, WHOLE_FOLDER).any() && !recent.is_empty() {
+            if self.trouble.of(name, WHOLE_FOLDER).is_some() && !recent.is_empty() {
                 return Ok(recent.first().copied());
             }
             // SEARCH counts by days, the window by seconds.
             for some in recent.chunks(DATES) {
-                self.trouble.reading = Some((name.to_owned(), WHOLE_FOLDER, WHOLE_FOLDER));
-                let dates = self.link.dates(some).await?;
-                let inside = |date: &Option<i64>| date.is_none_or(|date| date >= since);
-                if let Some((uid, _)) = dates.iter().find(|(_, date)| inside(date)) {
+                self.trouble.begin(name, &[WHOLE_FOLDER]);
+                let dates: HashMap<u32, Option<i64>> =
+                    self.link.dates(some).await?.into_iter().collect();
+                // One that was not answered may lie inside; if it is gone nothing is lost.
+                let inside = |uid: &&u32| {
+                    dates.get(*uid).copied().flatten().is_none_or(|date| date >= since)
+                };
+                if let Some(uid) = some.iter().find(inside) {
                     return Ok(Some(*uid));
                 }
             }
@@ -314,15 +238,18 @@ impl CatchUp<'_> {
             uid_validity: row.uid_validity,
             window_start: crate::folder::window_start(row.first_read_at, row.history_days),
             first_until: row.first_until,
+            first_read_at: row.first_read_at,
         };
         let end = match opened.uid_next {
-            0 if opened.exists == 0 => return Ok(0),
+            // A range is an error in an empty folder on some servers.
+            _ if opened.exists == 0 => return Ok(0),
             0 => u32::MAX,
             next => next - 1,
         };
         let mut low = from;
         let mut window = WINDOW;
         let mut read = 0;
+        self.left.clear();
         loop {
             let high = match end {
                 // How far it goes is not known: all there is.
@@ -333,24 +260,27 @@ impl CatchUp<'_> {
             let mut uids = listed.clone();
             // Sparse numbers: look further ahead; dense ones: back to short answers.
             window = if uids.len() < 200 { window.saturating_mul(8) } else { WINDOW };
-            let top = if high == u32::MAX { uids.last().copied() } else { Some(high) };
+            // Below UIDNEXT may lie what is not listed yet: the folder ends with what is.
+            let top = if high == end { uids.last().copied() } else { Some(high) };
             let placed = self.placed(row, &listed).await?;
             uids.retain(|uid| !placed.contains(uid));
             read += uids.len() as u64;
             if uids.len() > 1 {
-                let next = if opened.uid_next > 0 { opened.uid_next } else { high };
+                let last = listed.last().copied().unwrap_or(0);
+                let next = opened.uid_next.max(last.saturating_add(1));
                 self.intake.ledger.folder_seen(row.id, next, uids.len() as u64).await?;
             }
             self.gone.clear();
             self.cursor = 0;
             if let Some(top) = top {
+                let listed = [self.left.clone(), listed].concat();
                 self.stretch = Arc::new(Stretch { listed, top });
                 self.messages(&reading, &uids).await?;
-                if self.cursor < top {
+                if self.cursor < top && self.left.is_empty() {
                     // What left the server meanwhile, or a stretch without a single message.
                     self.commit(&reading, Vec::new()).await?;
                 }
-                if self.cursor < top {
+                if self.cursor < top && self.left.is_empty() {
                     return Err(Error::Unparsable {
                         doing: "read messages",
                         what: format!("message {} was not recorded", self.cursor.saturating_add(1)),
@@ -374,24 +304,15 @@ impl CatchUp<'_> {
 
     /// Reads these messages, batch by batch; the last batch is judged while the next is read.
     async fn messages(&mut self, reading: &Reading, uids: &[u32]) -> Result<(), Error> {
-        let mut rest = uids;
         let mut judging: Option<Judging<'_>> = None;
         // Copies of the references, so that what is judged does not borrow from `self`.
         let intake = self.intake;
-        while let Some(&first) = rest.first() {
+        // What failed before comes last: the others do not wait for it.
+        let (clean, failed): (Vec<u32>, Vec<u32>) =
+            uids.iter().partition(|uid| self.trouble.of(&reading.name, **uid).is_none());
+        let batches = clean.chunks(BATCH).chain(failed.chunks(1));
+        for batch in batches {
             self.room(reading, &mut judging).await?;
-            let careful = self.trouble.of(&reading.name, first).any();
-            let batch = if careful {
-                rest.get(..1).unwrap_or_default()
-            } else {
-                let clean = rest
-                    .iter()
-                    .take(BATCH)
-                    .take_while(|uid| !self.trouble.of(&reading.name, **uid).any())
-                    .count();
-                rest.get(..clean).unwrap_or_default()
-            };
-            rest = rest.get(batch.len()..).unwrap_or_default();
             let mut batches = vec![batch.to_vec()];
             while let Some(batch) = batches.pop() {
                 match self.batch(reading, &batch, &mut judging, intake).await {
@@ -400,7 +321,7 @@ impl CatchUp<'_> {
                     // The server said no to these messages but the session goes on: one by one.
                     Err(error @ Error::No { .. }) => {
                         self.settle(reading, &mut judging).await?;
-                        self.trouble.note(&error);
+                        self.trouble.note(&error, Instant::now());
                         Box::pin(self.messages(reading, &batch)).await?;
                     }
                     Err(error) => return Err(error),
@@ -418,37 +339,46 @@ impl CatchUp<'_> {
         judging: &mut Option<Judging<'i>>,
         intake: &'i Intake,
     ) -> Result<Vec<u32>, Error> {
-        let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else {
-            return Ok(Vec::new());
-        };
-        self.trouble.reading = Some((reading.name.clone(), first, last));
+        let Some(&first) = uids.first() else { return Ok(Vec::new()) };
         let alone = uids.len() == 1;
-        let failures = self.trouble.of(&reading.name, first);
+        let failures = if alone { self.trouble.of(&reading.name, first) } else { None };
         let now = unix_now();
-        if alone && failures.hopeless() {
-            self.server_reads(first).await?;
-            let why = "the server cannot hand it out, or what it hands out cannot be read";
-            let seen = intake.unreadable(reading, first, why, now);
-            self.settle(reading, judging).await?;
-            self.commit(reading, vec![seen]).await?;
-            self.trouble.reading = None;
-            return Ok(Vec::new());
+        match Failures::next(failures, Instant::now()) {
+            Next::Read | Next::Alone => {}
+            Next::Later => {
+                self.left.push(first);
+                return Ok(Vec::new());
+            }
+            Next::GiveUp => {
+                let endless = failures.is_some_and(|failures| failures.endless(Instant::now()));
+                if !endless && !self.server_reads(first).await? {
+                    self.left.push(first);
+                    return Ok(Vec::new());
+                }
+                let why = "the server cannot hand it out, or what it hands out cannot be read";
+                let seen = intake.unreadable(reading, first, why, now);
+                self.settle(reading, judging).await?;
+                self.commit(reading, vec![seen]).await?;
+                self.trouble.read(&reading.name, first);
+                return Ok(Vec::new());
+            }
         }
+        self.trouble.begin(&reading.name, uids);
         // Whoever failed once may know no pieces of headers.
-        let extent = if alone && failures.any() { Extent::Whole } else { Extent::Beginning };
+        let extent = if failures.is_some() { Extent::Whole } else { Extent::Beginning };
         let mut postponed = Vec::new();
-        let headers = if alone && failures.raw_only() {
+        let headers = if failures.is_some_and(Failures::raw_only) {
             vec![Header { uid: first, size: u64::MAX, ..Header::default() }]
         } else {
             let octets = match extent {
                 Extent::Beginning => uids.len() as u64 * HEADER,
                 Extent::Whole => MAX_LITERAL,
             };
-            let _permit = match self.permit_now(octets) {
+            let _permit = match self.bounds.permit_now(octets) {
                 Some(permit) => permit,
                 None => {
                     self.settle(reading, judging).await?;
-                    self.permit(octets).await?
+                    self.bounds.permit(octets).await?
                 }
             };
             let room = usize::try_from(octets).unwrap_or(usize::MAX);
@@ -494,21 +424,24 @@ impl CatchUp<'_> {
             // Once more: the bodies of one batch can be many times what the spool may hold.
             self.room(reading, judging).await?;
             let octets = group.iter().map(|(_, size)| *size).sum();
-            let permit = match self.permit_now(octets) {
+            let permit = match self.bounds.permit_now(octets) {
                 Some(permit) => permit,
                 None => {
                     // What is being judged holds memory: nobody waits while holding some.
                     self.settle(reading, judging).await?;
-                    self.permit(octets).await?
+                    self.bounds.permit(octets).await?
                 }
             };
             let wanted: Vec<u32> = group.iter().map(|(header, _)| header.uid).collect();
             let (bodies, judged) = tokio::join!(self.link.bodies(&wanted), judged(judging));
             self.commit_some(reading, judged?).await?;
-            let bodies = bodies?;
-            let gone = self.absent(&wanted, bodies.iter().map(|(uid, _)| *uid)).await?;
+            let (bodies, rest) = bodies?;
+            let came = bodies.iter().map(|(uid, _)| *uid).chain(rest.iter().copied());
+            let gone = self.absent(&wanted, came).await?;
             let mut dates: HashMap<u32, Arrived> =
                 group.into_iter().map(|(header, _)| (header.uid, header)).collect();
+            // Larger than the server said.
+            large.extend(rest.iter().filter_map(|uid| Some((dates.remove(uid)?, u64::MAX))));
             let left = gone.iter().filter_map(|uid| dates.remove(uid));
             let left: Vec<Seen> = left.map(|header| intake.gone(reading, &header, now)).collect();
             let arrived = bodies
@@ -532,8 +465,8 @@ impl CatchUp<'_> {
             let seen = self.large(reading, header, size, now).await?;
             self.commit(reading, vec![seen]).await?;
         }
-        self.trouble.reading = None;
-        if alone {
+        self.trouble.end();
+        if failures.is_some() {
             self.trouble.read(&reading.name, first);
         }
         Ok(postponed)
@@ -547,7 +480,6 @@ impl CatchUp<'_> {
         size: u64,
         now: i64,
     ) -> Result<Seen, Error> {
-        let _permit = self.permit(u64::from(CHUNK) * 2).await?;
         let spool = Arc::clone(self.intake.ledger.spool());
         // A size that nobody knows is found out on the way.
         let mut whole = size == u64::MAX || size <= self.max_message;
@@ -555,9 +487,18 @@ impl CatchUp<'_> {
         let mut first: Vec<u8> = Vec::new();
         let mut start = 0;
         loop {
-            let Some(chunk) = self.link.chunk(header.uid, start).await? else {
-                self.absent(&[header.uid], std::iter::empty()).await?;
-                return Ok(self.intake.gone(reading, &header, now));
+            // For each piece anew: whoever is slow does not hold it for a whole mail.
+            let _permit = self.bounds.permit(u64::from(CHUNK) * 2).await?;
+            let chunk = match self.link.chunk(header.uid, start).await? {
+                Some(chunk) => chunk,
+                // Behind its end there is nothing, whatever the server says of its size.
+                None if start > 0 && !self.link.uids(header.uid, header.uid).await?.is_empty() => {
+                    Vec::new()
+                }
+                None => {
+                    self.absent(&[header.uid], std::iter::empty()).await?;
+                    return Ok(self.intake.gone(reading, &header, now));
+                }
             };
             // A short piece is the last one where the size agrees; sizes and pieces are both said
             // wrongly by some, so else the server is asked once more. More than was asked for is
@@ -596,25 +537,29 @@ impl CatchUp<'_> {
         Ok(self.intake.large(reading, arrived, writer, whole, now).await?)
     }
 
-    /// Makes sure that the server hands out other messages, before one is given up: a server that
-    /// says no to all of them has a bad day (Exchange: `NO Server Unavailable`).
-    async fn server_reads(&mut self, but: u32) -> Result<(), Error> {
+    /// Whether the server hands out other messages, before one is given up: one that says no to
+    /// all of them has a bad day (Exchange: `NO Server Unavailable`).
+    async fn server_reads(&mut self, but: u32) -> Result<bool, Error> {
         let listed = &self.stretch.listed;
-        let others: Vec<u32> = [listed.first(), listed.get(listed.len() / 2), listed.last()]
+        let mut others: Vec<u32> = [listed.first(), listed.get(listed.len() / 2), listed.last()]
             .into_iter()
             .flatten()
             .copied()
             .filter(|uid| *uid != but)
             .collect();
-        let mut refused = None;
+        if others.is_empty() && but > 1 {
+            // It is the only new one: what was read long ago must do.
+            let before = self.link.uids(but.saturating_sub(BEFORE).max(1), but - 1).await?;
+            others.extend(before.last());
+        }
         for other in &others {
             match self.link.headers(&[*other], Extent::Whole, usize::MAX).await {
-                Ok(_) => return Ok(()),
-                Err(Error::No { doing, text }) => refused = Some(Error::Busy { doing, text }),
+                Ok((headers, _)) if !headers.is_empty() => return Ok(true),
+                Ok(_) | Err(Error::No { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        refused.map_or(Ok(()), Err)
+        Ok(false)
     }
 
     /// Which of the wanted messages did not come because they left the server.
@@ -663,18 +608,6 @@ impl CatchUp<'_> {
         Ok(())
     }
 
-    fn permit_now(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.bounds.bodies).try_acquire_many_owned(kib(octets)).ok()
-    }
-
-    async fn permit(&self, octets: u64) -> Result<OwnedSemaphorePermit, Error> {
-        let bodies = Arc::clone(&self.bounds.bodies);
-        bodies
-            .acquire_many_owned(kib(octets))
-            .await
-            .map_err(|_| Error::Ledger(ledger::Error::Interrupted { doing: "wait for memory" }))
-    }
-
     /// Waits while the spool is full; says so once. What was fetched already is recorded first,
     /// so that it can be delivered.
     async fn room(
@@ -718,10 +651,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_| ledger::Error::Interrupted { doing: "write the spool" })??)
-}
-
-fn kib(octets: u64) -> u32 {
-    u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BODIES_KIB)
 }
 
 /// Neighbours whose bodies are fetched together.

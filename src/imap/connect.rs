@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_imap::Client;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -17,7 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, CertificateError};
 
 use super::guard::Guard;
-use super::link::{Capabilities, Link, Wire, is_busy, lost, of_codec, silent};
+use super::link::{Capabilities, Link, Wire, is_busy, lost, of_codec, says_any, silent};
 use super::trust::TrustStore;
 use super::{Error, names};
 use crate::config::{Imap, Secret, Tls};
@@ -33,6 +36,10 @@ const LINE: usize = 8192;
 /// thousands of mailboxes must not look like an attack.
 const OPENED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const OPENED_AT_ONCE: usize = 20;
+/// Names looked up at once: each takes a thread, and where DNS is dead for half a minute.
+const LOOKED_UP_AT_ONCE: usize = 16;
+/// All of it together: a peer that talks and talks holds up others of its host.
+const WHOLE: Duration = Duration::from_secs(180);
 /// The write buffer: one command in one packet, and little memory in a thousand mailboxes.
 const WRITE_BUFFER: usize = 1024;
 
@@ -41,6 +48,7 @@ pub struct Gate {
     /// By host: one that does not answer holds up nobody else.
     at_once: Mutex<HashMap<String, Arc<Semaphore>>>,
     rate: DefaultDirectRateLimiter,
+    names: Arc<Semaphore>,
 }
 
 impl Default for Gate {
@@ -48,6 +56,7 @@ impl Default for Gate {
         Gate {
             at_once: Mutex::default(),
             rate: RateLimiter::direct(Quota::per_second(OPENED_PER_SECOND)),
+            names: Arc::new(Semaphore::new(LOOKED_UP_AT_ONCE)),
         }
     }
 }
@@ -71,7 +80,19 @@ pub(super) async fn connect(
     // Never closed, so this cannot fail; a failure would only mean no limit.
     let _permit = at_once.acquire().await;
     gate.rate.until_ready().await;
-    let tcp = reach(&imap.host, imap.port).await?;
+    match timeout(WHOLE, open(imap, secret, trust, gate)).await {
+        Err(_) => Err(silent("connect", WHOLE)),
+        Ok(opened) => opened,
+    }
+}
+
+async fn open(
+    imap: &Imap,
+    secret: &Secret,
+    trust: &TrustStore,
+    gate: &Gate,
+) -> Result<Link, Error> {
+    let tcp = reach(&imap.host, imap.port, gate).await?;
     let (wire, capabilities) = match imap.tls {
         Tls::Implicit => greet(secure(tcp, imap, trust).await?).await?,
         Tls::Starttls => {
@@ -86,9 +107,9 @@ pub(super) async fn connect(
 }
 
 /// Tries the host's addresses in turn, IPv6 and IPv4 as the resolver orders them.
-async fn reach(host: &str, port: u16) -> Result<TcpStream, Error> {
+async fn reach(host: &str, port: u16, gate: &Gate) -> Result<TcpStream, Error> {
     const DOING: &str = "connect";
-    let found = timeout(CONNECT, lookup_host((host, port))).await;
+    let found = timeout(CONNECT, look_up(host.to_owned(), port, gate)).await;
     let addresses = match found {
         Err(_) => return Err(silent("look up the host", CONNECT)),
         Ok(Err(source)) => return Err(lost("look up the host", source)),
@@ -106,6 +127,16 @@ async fn reach(host: &str, port: u16) -> Result<TcpStream, Error> {
         }
     }
     Err(last)
+}
+
+/// The addresses of a host. The permit goes with the thread, which outlives whoever waits for it.
+async fn look_up(host: String, port: u16, gate: &Gate) -> io::Result<Vec<SocketAddr>> {
+    let permit = Arc::clone(&gate.names).acquire_owned().await;
+    let looking = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        Ok((host.as_str(), port).to_socket_addrs()?.collect())
+    });
+    looking.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
 }
 
 /// A network that swallows packets gives a socket that looks alive for ever: the kernel finds
@@ -235,6 +266,7 @@ async fn start_tls(tcp: TcpStream) -> Result<TcpStream, Error> {
     let mut early = [0; 1];
     match tcp.try_read(&mut early) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(tcp),
+        Ok(0) => Err(lost("begin TLS", io::ErrorKind::UnexpectedEof.into())),
         Ok(_) | Err(_) => Err(Error::Blocked(
             "the server spoke between STARTTLS and TLS: somebody may be in between".to_owned(),
         )),
@@ -272,7 +304,7 @@ async fn login(
     let session = match answer {
         Err(_) => return Err(silent(DOING, LOGIN)),
         Ok(Ok(session)) => session,
-        Ok(Err((error, _client))) => return Err(refused(of_codec(DOING, error))),
+        Ok(Err((error, _client))) => return Err(refused(of_codec(DOING, error), imap, secret)),
     };
     let mut link = Link::new(session);
     link.ask_capabilities().await?;
@@ -283,18 +315,27 @@ async fn login(
             names::quote(env!("CARGO_PKG_VERSION"))
         );
         match link.run("say who we are", &command, |_| {}).await {
-            Ok(()) | Err(Error::No { .. }) => {}
+            Ok(()) => {}
+            Err(Error::No { .. } | Error::Busy { .. }) if !link.broken => {}
             Err(error) => return Err(error),
         }
     }
     Ok(link)
 }
 
-/// A refused login: busy servers and wrong words are told apart by the response code.
-fn refused(error: Error) -> Error {
+/// A refused login: busy servers and wrong words are told apart by the response code, else by
+/// what servers are known to say.
+fn refused(error: Error, imap: &Imap, secret: &Secret) -> Error {
     match error {
-        Error::No { doing, text } if is_busy(&text) => Error::Busy { doing, text },
-        Error::No { text, .. } => Error::Credentials { text: readable(&text) },
+        Error::No { doing, text } => {
+            // Some repeat the command that they refuse.
+            let text = without_secret(&readable(&text), imap, secret);
+            if is_passing(&text) {
+                Error::Busy { doing, text }
+            } else {
+                Error::Credentials { text }
+            }
+        }
         other @ (Error::Lost { .. }
         | Error::Timeout { .. }
         | Error::Busy { .. }
@@ -305,6 +346,37 @@ fn refused(error: Error) -> Error {
         | Error::Blocked(_)
         | Error::Ledger(_)) => other,
     }
+}
+
+/// Whether a refused login passes by itself.
+fn is_passing(text: &str) -> bool {
+    /// Whatever else is said (RFC 5530 §3).
+    const WRONG: [&str; 3] = ["[AUTHENTICATIONFAILED]", "[AUTHORIZATIONFAILED]", "[EXPIRED]"];
+    /// Exchange, Dovecot and Gmail, when it is their own trouble.
+    const TROUBLE: [&str; 6] = [
+        "[SERVERBUG]",
+        "server unavailable",
+        "temporar",
+        "internal error",
+        "bandwidth limit",
+        "service not available",
+    ];
+    !says_any(text, &WRONG) && (is_busy(text) || says_any(text, &TROUBLE))
+}
+
+/// A server's words without the secret, in whatever form it may have come to hear it.
+fn without_secret(text: &str, imap: &Imap, secret: &Secret) -> String {
+    let plain = secret.expose();
+    let quoted = names::quote(plain);
+    let quoted = quoted.trim_matches('"');
+    let sasl = STANDARD.encode(format!("\0{}\0{plain}", imap.username));
+    let mut text = text.to_owned();
+    for form in [plain, quoted, sasl.as_str(), &STANDARD.encode(plain)] {
+        if !form.is_empty() {
+            text = text.replace(form, "***");
+        }
+    }
+    text
 }
 
 /// The server's words out of async-imap's `code: None, info: Some("…")`.
@@ -360,5 +432,28 @@ async fn line(wire: &mut Wire) -> Result<String, Error> {
         Err(_) => Err(silent(DOING, GREETING)),
         Ok(Err(source)) => Err(lost(DOING, source)),
         Ok(Ok(octets)) => Ok(String::from_utf8_lossy(&octets).trim_end().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_login_is_the_servers_trouble_only_where_it_says_so() {
+        #[rustfmt::skip]
+        let cases = [
+            ("[AUTHENTICATIONFAILED] Invalid credentials",                     false),
+            ("[AUTHENTICATIONFAILED] Failed, please try again later",          false),
+            ("LOGIN failed.",                                                  false),
+            ("[UNAVAILABLE] Temporary authentication failure.",                true),
+            ("Server Unavailable. 15",                                         true),
+            ("[SERVERBUG] Internal error occurred.",                           true),
+            ("[ALERT] Account exceeded command or bandwidth limits. (Failure)", true),
+            ("[ALERT] Too many simultaneous connections. (Failure)",           true),
+        ];
+        for (text, passing) in cases {
+            assert_eq!(is_passing(text), passing, "{text}");
+        }
     }
 }

@@ -15,8 +15,13 @@ const SET: usize = 800;
 /// Octets of a message up to which it is fetched in one piece.
 pub(super) const WHOLE: u64 = 512 * 1024;
 
+/// UIDs of one SEARCH: a window that turns out to be dense, and no more.
+const MOST_UIDS: usize = 4_000_000;
 /// Octets of a header that are asked for among others; longer ones are read with their mail.
 pub(super) const HEADER_AMONG_OTHERS: usize = 64 * 1024;
+
+/// Octets of whole messages that are kept of one answer: twice what is asked for at a time.
+const BODIES: usize = 4 * 1024 * 1024;
 
 /// A message's header, and what the server says of the message.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +80,9 @@ impl Link {
     async fn search(&mut self, doing: &'static str, command: &str) -> Result<Vec<u32>, Error> {
         let mut uids: Vec<u32> = Vec::new();
         self.run(doing, command, |answer| {
-            if let Response::MailboxData(MailboxDatum::Search(found)) = answer {
+            if let Response::MailboxData(MailboxDatum::Search(found)) = answer
+                && uids.len() + found.len() <= MOST_UIDS
+            {
                 uids.extend(found);
             }
         })
@@ -106,7 +113,7 @@ impl Link {
                 format!("UID FETCH {set} (UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER]{part})");
             self.fetch("read headers", &command, |fetched| {
                 // Another client's flag change comes as a FETCH as well, often with the UID.
-                if let Some(header) = fetched.header {
+                if let Some(header) = fetched.header.filter(|_| is_wanted(uids, fetched.uid)) {
                     if taken + header.len() > room && !headers.is_empty() {
                         postponed.push(fetched.uid);
                         return;
@@ -134,7 +141,9 @@ impl Link {
         for set in sets(uids) {
             let command = format!("UID FETCH {set} (UID INTERNALDATE)");
             self.fetch("read dates", &command, |fetched| {
-                dates.push((fetched.uid, fetched.internal_date));
+                if is_wanted(uids, fetched.uid) && dates.len() < 2 * uids.len() {
+                    dates.push((fetched.uid, fetched.internal_date));
+                }
             })
             .await?;
         }
@@ -143,19 +152,33 @@ impl Link {
         Ok(wanted(dates, uids, |date| date.0))
     }
 
-    /// Whole messages; for small ones only.
-    pub(super) async fn bodies(&mut self, uids: &[u32]) -> Result<Vec<(u32, Vec<u8>)>, Error> {
-        let mut bodies = Vec::with_capacity(uids.len());
+    /// Whole messages; for small ones only. Sizes are the server's word: the second list names
+    /// those that came when [`BODIES`] octets were taken, though at least one is there.
+    pub(super) async fn bodies(
+        &mut self,
+        uids: &[u32],
+    ) -> Result<(Vec<(u32, Vec<u8>)>, Vec<u32>), Error> {
+        let mut bodies: Vec<(u32, Vec<u8>)> = Vec::with_capacity(uids.len());
+        let mut postponed = Vec::new();
+        let mut taken = 0;
         for set in sets(uids) {
             let command = format!("UID FETCH {set} (UID BODY.PEEK[])");
             self.fetch("read messages", &command, |fetched| {
-                if let Some(body) = fetched.body {
+                if let Some(body) = fetched.body.filter(|_| is_wanted(uids, fetched.uid)) {
+                    if taken + body.len() > BODIES && !bodies.is_empty() {
+                        postponed.push(fetched.uid);
+                        return;
+                    }
+                    taken += body.len();
                     bodies.push((fetched.uid, body.to_vec()));
                 }
             })
             .await?;
         }
-        Ok(wanted(bodies, uids, |body| body.0))
+        let bodies = wanted(bodies, uids, |body| body.0);
+        let mut postponed = wanted(postponed, uids, |uid| *uid);
+        postponed.retain(|uid| bodies.binary_search_by_key(uid, |body| body.0).is_err());
+        Ok((bodies, postponed))
     }
 
     /// One stretch of a message: `None` if the message is gone, empty behind its end.
@@ -167,7 +190,12 @@ impl Link {
                 return;
             }
             if let Some(body) = fetched.body {
-                chunk = Some(body.to_vec());
+                // Who knows no pieces sends the whole once more.
+                let from = match fetched.origin {
+                    Some(_) => 0,
+                    None => usize::try_from(start).unwrap_or(usize::MAX),
+                };
+                chunk = Some(body.get(from..).unwrap_or_default().to_vec());
             } else if fetched.nil && start > 0 {
                 chunk = Some(Vec::new());
             }
@@ -212,6 +240,8 @@ struct Fetched<'a> {
     internal_date: Option<i64>,
     header: Option<&'a [u8]>,
     body: Option<&'a [u8]>,
+    /// Where in the message the body begins, if the server says so: it is a piece.
+    origin: Option<u32>,
     /// The body is NIL: nothing there, or nothing behind this octet.
     nil: bool,
 }
@@ -229,8 +259,9 @@ impl<'a> Fetched<'a> {
                     data,
                     ..
                 } => fetched.header = data.as_deref(),
-                AttributeValue::BodySection { section: None, data, .. } => {
+                AttributeValue::BodySection { section: None, index, data } => {
                     fetched.body = data.as_deref();
+                    fetched.origin = *index;
                     fetched.nil = data.is_none();
                 }
                 _ => {}
@@ -256,10 +287,15 @@ fn range(low: u32, high: u32) -> String {
     if high == u32::MAX { format!("{low}:*") } else { format!("{low}:{high}") }
 }
 
+/// Whether a message was asked for: servers send what nobody asked for, and more than once.
+fn is_wanted(uids: &[u32], uid: u32) -> bool {
+    uids.binary_search(&uid).is_ok()
+}
+
 /// Each wanted message once, in the order asked for: servers may answer twice, out of turn, or
 /// with what nobody asked for.
 fn wanted<T>(mut found: Vec<T>, uids: &[u32], uid_of: impl Fn(&T) -> u32) -> Vec<T> {
-    found.retain(|one| uids.binary_search(&uid_of(one)).is_ok());
+    found.retain(|one| is_wanted(uids, uid_of(one)));
     found.sort_by_key(&uid_of);
     found.dedup_by_key(|one| uid_of(one));
     found

@@ -5,6 +5,10 @@
 //! stack and ends the process. Both are stopped here, before the codec sees them. Untagged
 //! answers that nobody here asks for are left out: one line that imap-proto cannot read, such as
 //! an XLIST, an ESEARCH, or FLAGS with a keyword in Latin-1, ends the connection.
+//!
+//! Where an answer ends, guard and codec must agree, or the codec would read as a new answer what
+//! the guard takes for a literal and does not look into. So one answer at a time is handed over,
+//! and who reads answers asks [`Guard::at_end`] after each.
 
 use std::io;
 use std::pin::Pin;
@@ -21,19 +25,23 @@ const MAX_LINE: u64 = 4 * 1024 * 1024;
 const MAX_DEPTH: u32 = 64;
 /// Octets after which an answer has said what it is: `* 4294967295 EXISTS` and some to spare.
 const MAX_BEGINNING: usize = 32;
-/// The untagged answers that are read; with a number before them: [`NUMBERED`].
-const WANTED: [&[u8]; 9] =
-    [b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH", b"CAPABILITY", b"LIST", b"STATUS", b"SEARCH"];
-const NUMBERED: [&[u8]; 2] = [b"EXISTS", b"FETCH"];
+/// The untagged answers that are read, and hold no literals.
+const LINES: [&[u8]; 7] = [b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH", b"CAPABILITY", b"SEARCH"];
+/// Those that may hold literals. Nobody asks for them before the login.
+const WITH_LITERALS: [&[u8]; 2] = [b"LIST", b"STATUS"];
+/// Those with a number before them, without and with literals.
+const NUMBERED_LINE: &[u8] = b"EXISTS";
+const NUMBERED_WITH_LITERALS: &[u8] = b"FETCH";
 
 /// A stream that fails before the server can exhaust memory or the stack.
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     inner: S,
     watch: Watch,
-    /// What passed but found no room in the reader's buffer: the beginning of an answer that
-    /// came in two pieces makes the second one longer.
+    /// What of one answer passed but found no room in the reader's buffer.
     kept: Vec<u8>,
+    /// What came behind that answer and was not looked at yet.
+    ahead: Vec<u8>,
     /// Octets read so far.
     heard: u64,
 }
@@ -50,6 +58,7 @@ struct Watch {
     /// The last octets of the line as far as they can announce a literal.
     announced: Announced,
     answer: Answer,
+    logged_in: bool,
 }
 
 /// What becomes of the answer that is being read.
@@ -57,7 +66,9 @@ struct Watch {
 enum Answer {
     /// It has not said yet what it is.
     Begins(Vec<u8>),
-    Passes,
+    Passes {
+        literals: bool,
+    },
     LeftOut,
 }
 
@@ -81,7 +92,17 @@ enum Announced {
 
 impl<S> Guard<S> {
     pub(super) fn new(inner: S) -> Guard<S> {
-        Guard { inner, watch: Watch::default(), kept: Vec::new(), heard: 0 }
+        Guard { inner, watch: Watch::default(), kept: Vec::new(), ahead: Vec::new(), heard: 0 }
+    }
+
+    /// From now on answers with literals are read.
+    pub(super) fn logged_in(&mut self) {
+        self.watch.logged_in = true;
+    }
+
+    /// Whether the last answer was handed over whole, and nothing of the next.
+    pub(super) fn at_end(&self) -> bool {
+        self.kept.is_empty() && self.watch.at_end()
     }
 
     /// Octets that the server has sent, left out or not.
@@ -91,15 +112,23 @@ impl<S> Guard<S> {
 }
 
 impl Watch {
-    /// Looks at what the server sent, and appends to `kept` what the codec is to see of it.
-    fn take(&mut self, mut octets: &[u8], kept: &mut Vec<u8>) -> io::Result<()> {
+    fn at_end(&self) -> bool {
+        self.literal == 0
+            && self.line == 0
+            && matches!(&self.answer, Answer::Begins(beginning) if beginning.is_empty())
+    }
+
+    /// Looks at what the server sent, up to the end of an answer that the codec is to see, and
+    /// appends to `kept` what it is to see. Returns how many octets were looked at.
+    fn take(&mut self, all: &[u8], kept: &mut Vec<u8>) -> io::Result<usize> {
+        let mut octets = all;
         while !octets.is_empty() {
             if self.literal > 0 {
                 let here = octets.len().min(usize::try_from(self.literal).unwrap_or(usize::MAX));
                 self.literal -= here as u64;
                 let (inside, rest) = octets.split_at(here);
                 match self.answer {
-                    Answer::Passes | Answer::Begins(_) => kept.extend_from_slice(inside),
+                    Answer::Passes { .. } | Answer::Begins(_) => kept.extend_from_slice(inside),
                     Answer::LeftOut => {}
                 }
                 octets = rest;
@@ -111,25 +140,32 @@ impl Watch {
             self.sift(octet, kept);
             if ended {
                 self.answer = Answer::default();
+                if !kept.is_empty() {
+                    break;
+                }
             }
         }
-        Ok(())
+        Ok(all.len() - octets.len())
     }
 
     /// Keeps an octet, leaves it out, or waits with it until the answer has said what it is.
     fn sift(&mut self, octet: u8, kept: &mut Vec<u8>) {
         match &mut self.answer {
-            Answer::Passes => kept.push(octet),
+            Answer::Passes { .. } => kept.push(octet),
             Answer::LeftOut => {}
             Answer::Begins(beginning) => {
                 beginning.push(octet);
-                match is_wanted(beginning) {
+                match fate(beginning) {
                     None => {}
-                    Some(true) => {
-                        kept.append(beginning);
-                        self.answer = Answer::Passes;
+                    Some(Answer::Passes { literals: true }) if !self.logged_in => {
+                        self.answer = Answer::LeftOut;
                     }
-                    Some(false) => self.answer = Answer::LeftOut,
+                    Some(fate) => {
+                        if let Answer::Passes { .. } = fate {
+                            kept.append(beginning);
+                        }
+                        self.answer = fate;
+                    }
                 }
             }
         }
@@ -149,7 +185,9 @@ impl Watch {
             (Announced::Number(number), b'+') => Announced::Number(number),
             (Announced::Number(number), b'}') => Announced::Closed(number),
             (Announced::Closed(number), b'\r') => Announced::Cr(number),
-            (Announced::Closed(number) | Announced::Cr(number), b'\n') => {
+            (Announced::Closed(number) | Announced::Cr(number), b'\n')
+                if !matches!(self.answer, Answer::Passes { literals: false }) =>
+            {
                 if number > MAX_LITERAL {
                     return Err(refuse("a literal of more than 4 MiB"));
                 }
@@ -189,30 +227,35 @@ impl Watch {
     }
 }
 
-/// Whether the codec is to see an answer that begins like this; `None` if it goes on to say.
-/// Everything that is not untagged is for the codec to judge, except empty lines.
-fn is_wanted(beginning: &[u8]) -> Option<bool> {
+/// What becomes of an answer that begins like this; `None` if it goes on to say. Everything that
+/// is not untagged is for the codec to judge, except empty lines.
+fn fate(beginning: &[u8]) -> Option<Answer> {
     let Some(untagged) = beginning.strip_prefix(b"* ") else {
         return match beginning {
             b"*" | b"\r" => None,
-            b"\n" | b"\r\n" => Some(false),
-            _ => Some(true),
+            b"\n" | b"\r\n" => Some(Answer::LeftOut),
+            _ => Some(Answer::Passes { literals: false }),
         };
     };
     let mut words = untagged.split_inclusive(|octet| matches!(octet, b' ' | b'\r' | b'\n'));
     let first = words.next().unwrap_or_default();
-    let (word, known): (&[u8], &[&[u8]]) =
+    let (word, lines, with_literals): (&[u8], &[&[u8]], &[&[u8]]) =
         if first.len() > 1 && first.split_last().is_some_and(|(_, number)| is_number(number)) {
-            (words.next().unwrap_or_default(), &NUMBERED)
+            (words.next().unwrap_or_default(), &[NUMBERED_LINE], &[NUMBERED_WITH_LITERALS])
         } else {
-            (first, &WANTED)
+            (first, &LINES, &WITH_LITERALS)
         };
-    match word.split_last() {
-        Some((b' ' | b'\r' | b'\n', word)) => {
-            Some(known.iter().any(|known| known.eq_ignore_ascii_case(word)))
-        }
-        Some(_) | None => (beginning.len() > MAX_BEGINNING).then_some(false),
-    }
+    let Some((b' ' | b'\r' | b'\n', word)) = word.split_last() else {
+        return (beginning.len() > MAX_BEGINNING).then_some(Answer::LeftOut);
+    };
+    let among = |known: &[&[u8]]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
+    Some(if among(lines) {
+        Answer::Passes { literals: false }
+    } else if among(with_literals) {
+        Answer::Passes { literals: true }
+    } else {
+        Answer::LeftOut
+    })
 }
 
 fn is_number(word: &[u8]) -> bool {
@@ -242,6 +285,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 }
                 return Poll::Ready(Ok(()));
             }
+            if !guard.ahead.is_empty() {
+                let looked_at = guard.watch.take(&guard.ahead, &mut guard.kept)?;
+                guard.ahead.drain(..looked_at);
+                if guard.ahead.is_empty() {
+                    guard.ahead = Vec::new();
+                }
+                continue;
+            }
             let before = buf.filled().len();
             ready!(Pin::new(&mut guard.inner).poll_read(cx, buf))?;
             let new = buf.filled().get(before..).unwrap_or_default();
@@ -250,7 +301,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             }
             guard.heard += new.len() as u64;
             guard.kept.reserve(new.len() + MAX_BEGINNING);
-            guard.watch.take(new, &mut guard.kept)?;
+            let looked_at = guard.watch.take(new, &mut guard.kept)?;
+            guard.ahead.extend_from_slice(new.get(looked_at..).unwrap_or_default());
             buf.set_filled(before);
             // If all of it was left out, there is nothing to say yet: no octets mean the end.
         }
@@ -281,8 +333,58 @@ mod tests {
     use super::*;
 
     fn verdict(parts: &[&[u8]]) -> bool {
-        let mut watch = Watch::default();
-        parts.iter().all(|part| watch.take(part, &mut Vec::new()).is_ok())
+        let mut watch = Watch { logged_in: true, ..Watch::default() };
+        parts.iter().all(|part| answers(&mut watch, part).is_ok())
+    }
+
+    /// What the codec sees of these octets, all answers together.
+    fn answers(watch: &mut Watch, mut octets: &[u8]) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while !octets.is_empty() {
+            let mut kept = Vec::new();
+            let looked_at = watch.take(octets, &mut kept)?;
+            octets = octets.get(looked_at..).unwrap();
+            all.extend(kept);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn literals_are_known_only_where_the_codec_knows_them() {
+        let deep = "(".repeat(100);
+        #[rustfmt::skip]
+        let cases: &[(&str, bool, String, bool)] = &[
+            ("in a text, then deep",         true,  format!("* OK {{400}}\r\n* 1 FETCH (BODYSTRUCTURE {deep}"), false),
+            ("in a tagged text, then deep",  true,  format!("A1 OK {{400}}\r\n* 1 FETCH (BODYSTRUCTURE {deep}"), false),
+            ("in a FETCH",                   true,  format!("* 1 FETCH (BODY[] {{100}}\r\n{deep})\r\n"),        true),
+            ("before login nobody asks",     false, format!("* 1 FETCH (BODYSTRUCTURE {deep}"),                   false),
+        ];
+        for (name, logged_in, sent, passes) in cases {
+            let mut watch = Watch { logged_in: *logged_in, ..Watch::default() };
+            assert_eq!(answers(&mut watch, sent.as_bytes()).is_ok(), *passes, "{name}");
+        }
+        let mut early = Watch::default();
+        assert_eq!(
+            answers(&mut early, b"* 1 FETCH (X {3}\r\nabc)\r\n* OK a\r\n").unwrap(),
+            b"* OK a\r\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn one_answer_is_handed_over_at_a_time() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut server, client) = tokio::io::duplex(1000);
+        server.write_all(b"* OK a\r\n* FLAGS ()\r\n* 2 EXISTS\r\n* 3 EX").await.unwrap();
+        let mut guard = Guard::new(client);
+        let mut octets = [0; 200];
+        for expected in [&b"* OK a\r\n"[..], b"* 2 EXISTS\r\n"] {
+            let here = guard.read(&mut octets).await.unwrap();
+            assert_eq!(octets.get(..here), Some(expected));
+            assert!(guard.at_end());
+        }
+        server.write_all(b"ISTS\r\n").await.unwrap();
+        let here = guard.read(&mut octets).await.unwrap();
+        assert_eq!(octets.get(..here), Some(&b"* 3 EXISTS\r\n"[..]));
     }
 
     #[test]
@@ -311,7 +413,7 @@ mod tests {
 
     #[test]
     fn literal_that_ends_a_line_is_followed_by_its_rest() {
-        let mut watch = Watch::default();
+        let mut watch = Watch { logged_in: true, ..Watch::default() };
         let mut kept = Vec::new();
         watch.take(b"* 1 FETCH (BODY[HEADER] {4}\r\nA: b UID 7)\r\n", &mut kept).unwrap();
         assert_eq!((watch.literal, watch.line, watch.depth), (0, 0, 0));
@@ -340,9 +442,9 @@ mod tests {
             // However the network cuts it.
             for at in 0..=sent.len() {
                 let (first, second) = sent.split_at(at);
-                let (mut watch, mut kept) = (Watch::default(), Vec::new());
-                watch.take(first, &mut kept).unwrap();
-                watch.take(second, &mut kept).unwrap();
+                let mut watch = Watch { logged_in: true, ..Watch::default() };
+                let mut kept = answers(&mut watch, first).unwrap();
+                kept.extend(answers(&mut watch, second).unwrap());
                 assert_eq!(
                     kept.escape_ascii().to_string(),
                     seen.escape_ascii().to_string(),

@@ -37,6 +37,12 @@ const SILENCE: Duration = Duration::from_secs(60);
 const COMMAND: Duration = Duration::from_secs(600);
 /// How long it may take to end an IDLE after DONE.
 const DONE: Duration = Duration::from_secs(15);
+/// No server is left alone for longer, whatever it asks for.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+/// Folders of one mailbox that are listened to.
+const MOST_FOLDERS: usize = 20_000;
+/// Folders that may have news at once; beyond, all are looked at.
+const MOST_NEWS: usize = 1_000;
 /// Untagged lines of one command; a server that sends more talks for ever.
 const MAX_ANSWERS: u32 = 1_000_000;
 
@@ -78,6 +84,19 @@ pub struct Listed {
     /// Such as `\Sent`.
     pub attributes: Vec<String>,
     pub selectable: bool,
+}
+
+impl Listed {
+    /// A folder of which only the name is known.
+    pub(super) fn bare(name: &str) -> Listed {
+        Listed {
+            name: FolderName::new(name),
+            wire: name.to_owned(),
+            delimiter: None,
+            attributes: Vec::new(),
+            selectable: true,
+        }
+    }
 }
 
 /// A folder as SELECT or STATUS describes it.
@@ -122,11 +141,12 @@ pub(super) struct Link {
     /// Wire name of the selected folder.
     pub selected: Option<String>,
     /// A command was not followed to its end: the next answers would be the wrong ones.
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 impl Link {
-    pub(super) fn new(session: Session<Stream>) -> Link {
+    pub(super) fn new(mut session: Session<Stream>) -> Link {
+        session.get_mut().get_mut().logged_in();
         Link {
             session,
             capabilities: Capabilities::default(),
@@ -166,6 +186,7 @@ impl Link {
                     Err(_) => return Err(silent(doing, SILENCE)),
                 }
             };
+            self.agreed(doing)?;
             let parsed = answer.parsed();
             self.news.note(parsed);
             match parsed {
@@ -181,6 +202,14 @@ impl Link {
             }
         }
         Err(Error::Unparsable { doing, what: "answers without end".to_owned() })
+    }
+
+    /// Makes sure that guard and codec see the same end of the answer that was just read.
+    fn agreed(&self, doing: &'static str) -> Result<(), Error> {
+        if self.session.get_ref().get_ref().at_end() {
+            return Ok(());
+        }
+        Err(Error::Unparsable { doing, what: "an answer without a certain end".to_owned() })
     }
 
     /// Octets that the server has sent.
@@ -214,7 +243,9 @@ impl Link {
             };
         let mut folders = Vec::new();
         self.run("list folders", command, |answer| {
-            if let Response::MailboxData(MailboxDatum::List(listed)) = answer {
+            if let Response::MailboxData(MailboxDatum::List(listed)) = answer
+                && folders.len() < MOST_FOLDERS
+            {
                 let attributes: Vec<String> =
                     listed.name_attributes.iter().map(attribute).collect();
                 let selectable = !attributes.iter().any(|attribute| {
@@ -241,7 +272,7 @@ impl Link {
         self.selected = None;
         let mut opened = Opened::default();
         let command = format!("SELECT {}", names::quote(wire));
-        self.run("open a folder", &command, |answer| match answer {
+        self.run(super::catch_up::OPEN, &command, |answer| match answer {
             Response::MailboxData(MailboxDatum::Exists(exists)) => opened.exists = *exists,
             Response::Data { outcome, .. } | Response::Done { outcome, .. } => {
                 match &outcome.code {
@@ -259,7 +290,11 @@ impl Link {
         if opened.uid_next == 0 || opened.uid_validity == 0 {
             // The RFC makes both mandatory (RFC 3501 §6.3.1). Winmail and Coremail leave UIDNEXT
             // out and answer STATUS instead.
-            let status = self.status(wire).await?;
+            let status = match self.status(wire).await {
+                // Not every server takes it for the open folder (RFC 3501 §6.3.10 advises against).
+                Err(Error::No { .. } | Error::Busy { .. }) if !self.broken => Opened::default(),
+                other => other?,
+            };
             opened.uid_next = opened.uid_next.max(status.uid_next);
             // Who gives none at all has one that never changes.
             opened.uid_validity = opened.uid_validity.max(status.uid_validity).max(1);
@@ -270,24 +305,25 @@ impl Link {
     /// Asks about a folder that need not be selected.
     pub(super) async fn status(&mut self, wire: &str) -> Result<Opened, Error> {
         let known = self.news.folders.clone();
-        let mut answers: Vec<(String, Opened)> = Vec::new();
+        let mut ours: Option<(String, Opened)> = None;
+        let mut last: Option<(String, Opened)> = None;
         let command = format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", names::quote(wire));
         self.run("ask about a folder", &command, |answer| {
             if let Response::MailboxData(MailboxDatum::Status { mailbox, status }) = answer {
                 let mut opened = Opened::default();
                 opened.take(status);
-                answers.push((names::unescape(mailbox), opened));
+                let name = names::unescape(mailbox);
+                if same_wire(&name, wire) {
+                    ours = Some((name, opened));
+                } else {
+                    last = Some((name, opened));
+                }
             }
         })
         .await?;
         // Others may come in between (NOTIFY). Servers answer INBOX for inbox, and write names in
         // other ways than LIST does: one answer alone is ours whatever it is called.
-        let ours = answers.iter().rposition(|(name, _)| same_wire(name, wire));
-        let Some((name, opened)) =
-            ours.or(answers.len().checked_sub(1)).map(|at| answers.swap_remove(at))
-        else {
-            return Ok(Opened::default());
-        };
+        let Some((name, opened)) = ours.or(last) else { return Ok(Opened::default()) };
         // What we asked for is no news: the folder would be read for it, which asks again.
         if !known.contains(&name) {
             self.news.folders.remove(&name);
@@ -353,6 +389,7 @@ impl Link {
                 Err(_) => return Err(silent(DOING, SILENCE)),
                 Ok(answer) => of_read(DOING, answer)?,
             };
+            self.agreed(DOING)?;
             let parsed = answer.parsed();
             self.news.note(parsed);
             match parsed {
@@ -383,6 +420,7 @@ impl Link {
                 Err(_) => return Err(silent(DOING, DONE)),
                 Ok(answer) => of_read(DOING, answer)?,
             };
+            self.agreed(DOING)?;
             let parsed = answer.parsed();
             self.news.note(parsed);
             match parsed {
@@ -420,6 +458,10 @@ impl News {
             Response::MailboxData(MailboxDatum::Exists(_)) => self.selected = true,
             Response::MailboxData(MailboxDatum::Status { mailbox, .. }) => {
                 self.folders.insert(names::unescape(mailbox));
+                if self.folders.len() > MOST_NEWS {
+                    self.folders.clear();
+                    self.overflow = true;
+                }
             }
             Response::Data { outcome, .. } => {
                 let text = outcome.information.as_deref().unwrap_or_default();
@@ -480,11 +522,10 @@ fn of_status(doing: &'static str, status: &Status, outcome: &Outcome<'_>) -> Res
 
 /// Whether a refusal passes by itself (RFC 5530 §3, and what providers say instead).
 pub(super) fn is_busy(text: &str) -> bool {
-    const SIGNS: [&str; 9] = [
+    const SIGNS: [&str; 8] = [
         "[UNAVAILABLE]",
         "[LIMIT]",
         "[INUSE]",
-        "[SERVERBUG]",
         "[OVERQUOTA]",
         // Microsoft 365 throttles with these words and without a code.
         "Request is throttled",
@@ -493,9 +534,23 @@ pub(super) fn is_busy(text: &str) -> bool {
         "Too many simultaneous connections",
         "try again later",
     ];
-    SIGNS.iter().any(|sign| {
+    says_any(text, &SIGNS)
+}
+
+/// Whether a text holds one of these, without case.
+pub(super) fn says_any(text: &str, signs: &[&str]) -> bool {
+    signs.iter().any(|sign| {
         text.as_bytes().windows(sign.len()).any(|part| part.eq_ignore_ascii_case(sign.as_bytes()))
     })
+}
+
+/// How long a server asks to be left alone: Microsoft 365 says
+/// `Request is throttled. Suggested Backoff Time: 92415 milliseconds`.
+pub(super) fn asked_to_wait(text: &str) -> Option<Duration> {
+    let (_, rest) = text.split_once("Suggested Backoff Time: ")?;
+    let (number, unit) = rest.split_once(' ')?;
+    let millis: u64 = number.parse().ok()?;
+    unit.starts_with("millisecond").then(|| Duration::from_millis(millis).min(LONGEST_ASKED))
 }
 
 /// The server's words, one short line.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+mod bounds;
 mod catch_up;
 mod connect;
 mod fetch;
@@ -9,6 +10,7 @@ mod guard;
 mod link;
 mod names;
 mod probe;
+mod trouble;
 mod trust;
 mod watch;
 

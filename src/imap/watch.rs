@@ -1,6 +1,6 @@
 //! A mailbox's life: connect, read every folder, wait for news, and again after every loss.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::Error;
-use super::catch_up::{Bounds, CatchUp, Folder, Trouble};
+use super::bounds::Bounds;
+use super::catch_up::{CatchUp, CaughtUp, Folder, OPEN};
 use super::connect::{Gate, connect};
-use super::link::{Link, Listed, Opened, Woke, same_wire};
+use super::link::{Link, Listed, Opened, Woke, asked_to_wait, same_wire};
+use super::trouble::{AGAIN, Trouble};
 use super::trust::TrustStore;
 use crate::config::{Mailbox, Secret};
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
@@ -28,6 +30,15 @@ const SECRET: Duration = Duration::from_secs(15);
 /// Before a folder that could not be opened is tried again.
 const PARKED: Duration = Duration::from_secs(600);
 const LONGEST: Duration = Duration::from_secs(300);
+/// Between two lists of the folders while one of them is missing or cannot be opened.
+const LIST_AGAIN: Duration = Duration::from_secs(600);
+/// After news that brought nothing: servers announce mail before they list it.
+const LOOKS: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
+/// The longest of those pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Rounds in a row in which news brought nothing before there are pauses between them.
+const IDLE_NEWS: u32 = 3;
 /// What a blocked mailbox waits that has no login limit of its own, such as a bad certificate.
 const BLOCKED: Duration = Duration::from_secs(600);
 
@@ -90,7 +101,7 @@ pub async fn watch(
                 Error::Unparsable { doing: "read an answer", what: "it ended the codec".into() }
             }
         };
-        trouble.note(&error);
+        trouble.note(&error, Instant::now());
         if connected.elapsed() > STABLE {
             pauses.reset();
         }
@@ -117,6 +128,7 @@ pub async fn watch(
             | Error::Unparsable { .. } => ("waiting", pauses.pause()),
         };
         let text = crate::causes(&error);
+        let delay = delay.max(asked_to_wait(&text).unwrap_or_default());
         // Said when it changes, not each time it is met; the minutes that are left are no news.
         let held = matches!(error, Error::Held { .. }) && told.is_some();
         if !held && told.as_deref() != Some(&text) {
@@ -196,32 +208,62 @@ async fn session(
         ledger.note_login_refusals(id, Vec::new(), None).await?;
     }
     let mut link = link;
-    let served = serve(watched, &mut link, trouble, told, &mut stop).await;
-    if served.is_ok() {
-        link.logout().await;
+    let mut missing = None;
+    loop {
+        match serve(watched, &mut link, trouble, told, &mut missing, &mut stop).await? {
+            Ended::Stop => break,
+            Ended::ListAgain => {}
+        }
     }
-    served
+    link.logout().await;
+    Ok(())
 }
 
+/// Why serving ended.
+enum Ended {
+    Stop,
+    /// A folder that was missing may be there now.
+    ListAgain,
+}
+
+/// Serves the folders that there are. `said` are the missing ones that were named already;
+/// `None` when the connection is new.
 async fn serve(
     watched: &Watched,
     link: &mut Link,
     trouble: &mut Trouble,
     told: &mut Option<String>,
+    said: &mut Option<HashSet<String>>,
     stop: &mut watch::Receiver<bool>,
-) -> Result<(), Error> {
+) -> Result<Ended, Error> {
     let mailbox = &watched.mailbox;
     let ledger = &watched.intake.ledger;
     let id = watched.intake.mailbox;
-    let listed = link.list().await?;
-    let folders = chosen(mailbox, &listed);
-    for missing in folders.missing {
-        events::folder_missing(
-            &mailbox.name,
-            &missing,
-            "name one that `mailcrm check` lists in folders.sync",
-        );
+    let mut listed = if trouble.cannot_list() { unlisted(mailbox) } else { link.list().await? };
+    if !listed.iter().any(|folder| folder.name.is_inbox()) {
+        // Every mailbox has one (RFC 3501 §5.1), listed or not.
+        listed.insert(0, Listed::bare("INBOX"));
     }
+    let listed_at = Instant::now();
+    let folders = chosen(mailbox, &listed);
+    let new = said.is_none();
+    let known = said.get_or_insert_default();
+    let mut news_of_folders = new;
+    for missing in &folders.missing {
+        if known.insert(missing.clone()) {
+            events::folder_missing(
+                &mailbox.name,
+                missing,
+                "name one that `mailcrm check` lists in folders.sync",
+            );
+        }
+    }
+    let missing = !folders.missing.is_empty();
+    known.retain(|name| {
+        let still = folders.missing.contains(name);
+        news_of_folders |= !still;
+        still
+    });
     let folders = folders.watched;
     let Some(main) = folders
         .iter()
@@ -242,7 +284,7 @@ async fn serve(
         // A server may refuse it for some folders; then they are polled.
         match link.notify(&others).await {
             Ok(()) => notified = true,
-            Err(Error::No { .. }) => {}
+            Err(Error::No { .. } | Error::Busy { .. }) if !link.broken => {}
             Err(error) => return Err(error),
         }
     }
@@ -257,20 +299,38 @@ async fn serve(
         (true, false) => "IDLE and polling",
         (false, _) => "polling",
     };
-    events::mailbox_connected(&mailbox.name, folders.len(), waits_by);
+    if news_of_folders {
+        events::mailbox_connected(&mailbox.name, folders.len(), waits_by);
+    }
     *told = None;
-    let mut state = Watching { parked: HashMap::new(), last: HashMap::new() };
+    let mut state = Watching::default();
     // The inbox first: a stranger's question makes the card that our answer in Sent belongs on.
     let order: Vec<usize> =
         [main].into_iter().chain((0..folders.len()).filter(|index| *index != main)).collect();
     let mut dirty: Vec<usize> = order.clone();
     let mut sweep = false;
+    let mut by_news = false;
+    // Rounds in a row in which news brought nothing.
+    let mut in_vain: u32 = 0;
+    let mut looks: VecDeque<Duration> = VecDeque::new();
     loop {
+        let (mut read, mut left) = (0, false);
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
-            state.read(watched, link, trouble, folder, index == main, sweep).await?;
+            let found = state.read(watched, link, trouble, folder, index == main, sweep).await?;
+            read += found.as_ref().map_or(0, |found| found.read);
+            left |= found.is_some_and(|found| found.left);
         }
         sweep = false;
+        if read > 0 {
+            in_vain = 0;
+            looks.clear();
+        } else if std::mem::take(&mut by_news) {
+            in_vain += 1;
+            if in_vain == 1 {
+                looks = LOOKS.into();
+            }
+        }
         let main_wire = folders.get(main).map(|folder| folder.listed.wire.clone());
         if link.selected != main_wire {
             // SELECT tells what arrived while another folder was open.
@@ -278,31 +338,44 @@ async fn serve(
             continue;
         }
         if link.news.any() {
+            if paused(in_vain, stop).await {
+                return Ok(Ended::Stop);
+            }
+            by_news = true;
             notified &= !link.news.overflow;
             dirty = news(link, &folders, &order, main);
             continue;
+        }
+        if (missing || !state.parked.is_empty()) && listed_at.elapsed() >= LIST_AGAIN {
+            return Ok(Ended::ListAgain);
         }
         let limit = if (notified && !unreported) || others.is_empty() {
             mailbox.imap.idle_refresh
         } else {
             mailbox.imap.idle_refresh.min(mailbox.imap.poll)
         };
+        let limit = if left { limit.min(AGAIN) } else { limit };
+        let limit = looks.pop_front().map_or(limit, |look| limit.min(look));
         ledger.mailbox_state(id, if idles { "idle" } else { "polling" }, None).await?;
         let woke = if idles {
             link.idle(limit, stopped(stop)).await?
         } else {
             tokio::select! {
-                () = tokio::time::sleep(mailbox.imap.poll) => Woke::Time,
+                () = tokio::time::sleep(limit.min(mailbox.imap.poll)) => Woke::Time,
                 () = stopped(stop) => Woke::Stop,
             }
         };
         match woke {
-            Woke::Stop => return Ok(()),
+            Woke::Stop => return Ok(Ended::Stop),
             Woke::Unwilling => {
                 idles = false;
                 dirty = order.clone();
             }
             Woke::News => {
+                if paused(in_vain, stop).await {
+                    return Ok(Ended::Stop);
+                }
+                by_news = true;
                 notified &= !link.news.overflow;
                 dirty = news(link, &folders, &order, main);
             }
@@ -313,6 +386,30 @@ async fn serve(
             }
         }
     }
+}
+
+/// Waits before news is followed that brought nothing again and again: a server that announces
+/// mail with each of its answers would be asked without end. Returns whether to stop.
+async fn paused(in_vain: u32, stop: &mut watch::Receiver<bool>) -> bool {
+    let Some(beyond) = in_vain.checked_sub(IDLE_NEWS) else { return false };
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(1 << beyond.min(6)).min(LONGEST_PAUSE)) => false,
+        () = stopped(stop) => true,
+    }
+}
+
+/// The folders that the configuration names, where the server's list of them cannot be read.
+fn unlisted(mailbox: &Mailbox) -> Vec<Listed> {
+    let folders = &mailbox.folders;
+    let roles = [&folders.sent, &folders.spam, &folders.trash, &folders.drafts];
+    let mut names: Vec<&str> = vec!["INBOX"];
+    names.extend(folders.sync.iter().flatten().map(String::as_str));
+    names.extend(roles.into_iter().flatten().map(String::as_str));
+    // A name outside of ASCII is written otherwise on the wire, and how depends on the server.
+    names.retain(|name| name.is_ascii() && !name.starts_with('\\') && !name.contains('&'));
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.to_ascii_uppercase()));
+    names.into_iter().map(Listed::bare).collect()
 }
 
 /// Which folders the server's news is about.
@@ -333,15 +430,19 @@ fn news(link: &mut Link, folders: &[Folder], order: &[usize], main: usize) -> Ve
 }
 
 /// What is remembered of the folders during one session.
+#[derive(Default)]
 struct Watching {
     /// Folders that could not be opened, until when.
     parked: HashMap<String, Instant>,
     /// What the server last said of each folder that is not selected.
     last: HashMap<String, Opened>,
+    /// Folders with messages that are to be tried again.
+    left: HashSet<String>,
 }
 
 impl Watching {
-    /// Brings one folder up to date, by the cheapest way that is certain.
+    /// Brings one folder up to date, by the cheapest way that is certain. `None` if there was
+    /// nothing to be asked.
     async fn read(
         &mut self,
         watched: &Watched,
@@ -350,17 +451,25 @@ impl Watching {
         folder: &Folder,
         main: bool,
         sweep: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<CaughtUp>, Error> {
         let wire = &folder.listed.wire;
         if self.parked.get(wire).is_some_and(|until| Instant::now() < *until) {
-            return Ok(());
+            return Ok(None);
         }
+        self.parked.remove(wire);
         let selected = link.selected.as_ref() == Some(wire);
         if sweep && !main {
             match link.status(wire).await {
                 // Nothing happened since it was last read.
-                Ok(now) if now.uid_next != 0 && self.last.get(wire) == Some(&now) => return Ok(()),
-                Ok(_) | Err(Error::No { .. }) => {}
+                Ok(now)
+                    if now.uid_next != 0
+                        && self.last.get(wire) == Some(&now)
+                        && !self.left.contains(wire) =>
+                {
+                    return Ok(None);
+                }
+                Ok(_) => {}
+                Err(Error::No { .. } | Error::Busy { .. }) if !link.broken => {}
                 Err(error) => return Err(error),
             }
         }
@@ -378,21 +487,30 @@ impl Watching {
             gone: Default::default(),
             stretch: Default::default(),
             cursor: 0,
+            left: Vec::new(),
         };
-        match catch_up.folder(folder, already).await {
-            Ok(opened) => {
-                self.last.insert(wire.clone(), opened);
-                Ok(())
+        let found = catch_up.folder(folder, already).await;
+        match found {
+            Ok(found) => {
+                self.last.insert(wire.clone(), found.opened);
+                if found.left {
+                    self.left.insert(wire.clone());
+                } else {
+                    self.left.remove(wire);
+                }
+                Ok(Some(found))
             }
-            // Listed, but not to be opened: shared folders without rights, phantoms.
-            Err(Error::No { doing: "open a folder", text }) if !main => {
+            // Listed, but not to be opened: shared folders without rights, phantoms, damage.
+            Err(Error::No { doing: OPEN, text } | Error::Busy { doing: OPEN, text })
+                if !main && !link.broken =>
+            {
                 events::folder_unreadable(
                     &watched.mailbox.name,
                     folder.listed.name.as_str(),
                     &text,
                 );
                 self.parked.insert(wire.clone(), Instant::now() + PARKED);
-                Ok(())
+                Ok(None)
             }
             Err(error) => Err(error),
         }

@@ -192,6 +192,15 @@ impl Ledger {
                     [],
                 )?;
             }
+            if !widened {
+                // The server went back and gives UIDs anew under the same UIDVALIDITY, as after a
+                // restored backup. The places stay, under the validity 0 that no server gives.
+                tx.execute(
+                    "UPDATE OR REPLACE place SET uid_validity = 0
+                     WHERE folder = ?1 AND uid_validity = ?2",
+                    params![row.id, row.uid_validity],
+                )?;
+            }
             tx.execute(
                 "UPDATE folder SET uid_validity = ?2, cursor = ?3, floor = ?4, history_days = ?5,
                                    first_until = ?6
@@ -243,21 +252,6 @@ impl Ledger {
             let rows = statement
                 .query_map(params![folder, uid_validity, low, high], |row| row.get("uid"))?;
             rows.collect()
-        })
-        .await
-    }
-
-    /// Gives up a folder's UIDs: the server went back and gives them anew under the same
-    /// UIDVALIDITY, as after a restored backup. The places stay, under the validity 0 that no
-    /// server gives.
-    pub async fn forget_places(&self, folder: i64, uid_validity: u32) -> Result<(), Error> {
-        self.write("give up a folder's UIDs", move |tx| {
-            tx.execute(
-                "UPDATE OR REPLACE place SET uid_validity = 0
-                 WHERE folder = ?1 AND uid_validity = ?2",
-                params![folder, uid_validity],
-            )?;
-            Ok(())
         })
         .await
     }

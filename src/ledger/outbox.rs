@@ -122,6 +122,8 @@ pub struct Saved {
     pub cards: Vec<CardRef>,
     pub activity: u64,
     pub responsible: u64,
+    /// Employee who connected the mailbox by whose rules it was filed.
+    pub owner: u64,
     /// By today's employees; they may not have been known when it arrived.
     pub direction: Direction,
     /// The activity is completed already: outgoing mail.
@@ -514,7 +516,7 @@ impl Ledger {
                     "UPDATE message SET state = 'saved', reason = NULL, candidates = ?2,
                                         responsible = ?3, activity_id = ?4, recorded_at = ?5,
                                         activity_created_at = ?5, activity_completed_at = ?6,
-                                        direction = ?7, employees_known = 1,
+                                        direction = ?7, owner = ?8, employees_known = 1,
                                         answers = CASE WHEN ?7 = 'outgoing' AND class = 'normal'
                                                        THEN json_extract(refs, '$[0]') END
                      WHERE id = ?1",
@@ -526,7 +528,8 @@ impl Ledger {
                     int(saved.activity),
                     now,
                     saved.completed.then_some(now),
-                    saved.direction.as_str()
+                    saved.direction.as_str(),
+                    int(saved.owner)
                 ])?;
                 set_cards(tx, message, &saved.cards)?;
                 if saved.complete_on_reply {
@@ -579,7 +582,8 @@ impl Ledger {
     }
 
     /// Ends an entry without filing: skipped, parked or refused. A refused message keeps its raw
-    /// bytes for another try.
+    /// bytes for another try. What one mailbox's rules skip is decided by the next mailbox that
+    /// has the message too.
     pub async fn settle(
         &self,
         entry: i64,
@@ -610,6 +614,9 @@ impl Ledger {
                     return Ok(None);
                 }
                 add_evidence(tx, message, &evidence)?;
+                if let (Outcome::Skipped(_), true) = (&outcome, decided_elsewhere(tx, entry)?) {
+                    return Ok(None);
+                }
                 tx.prepare_cached(
                     "UPDATE message SET state = ?2, reason = ?3, candidates = ?4, employees_known = 1
                      WHERE id = ?1",
@@ -907,6 +914,37 @@ fn end(tx: &Transaction<'_>, entry: i64, state: &str) -> rusqlite::Result<i64> {
     tx.query_row("SELECT message FROM entry WHERE id = ?1", params![entry], |row| {
         row.get("message")
     })
+}
+
+/// Hands a skipped entry over to the next place in another mailbox, to be decided by the rules of
+/// that one (product: Identity). Places are gone through in their order, each once.
+fn decided_elsewhere(tx: &Transaction<'_>, entry: i64) -> rusqlite::Result<bool> {
+    let next: Option<(i64, i64)> = tx
+        .prepare_cached(
+            "SELECT p.folder, f.mailbox
+             FROM entry e
+             JOIN place own ON own.message = e.message AND own.folder = e.folder
+             JOIN place p ON p.message = e.message AND p.position > own.position
+             JOIN folder f ON f.id = p.folder
+             WHERE e.id = ?1 AND f.mailbox <> e.mailbox
+               AND p.role NOT IN ('spam', 'trash', 'drafts')
+             ORDER BY p.position LIMIT 1",
+        )?
+        .query_row(params![entry], |row| Ok((row.get("folder")?, row.get("mailbox")?)))
+        .optional()?;
+    let Some((folder, mailbox)) = next else { return Ok(false) };
+    tx.execute(
+        "UPDATE entry SET state = 'queued', folder = ?2, mailbox = ?3, plan = NULL,
+                          next_attempt_at = queued_at
+         WHERE id = ?1",
+        params![entry, folder, mailbox],
+    )?;
+    // Not admitted by the other mailbox's rules yet.
+    tx.execute(
+        "UPDATE message SET employees_known = 0 WHERE id = (SELECT message FROM entry WHERE id = ?1)",
+        params![entry],
+    )?;
+    Ok(true)
 }
 
 fn add_evidence(tx: &Transaction<'_>, message: i64, more: &[Evidence]) -> rusqlite::Result<()> {
