@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::layers::Surroundings;
-use super::mistake::{HIDDEN, Mistake};
+use super::mistake::{HIDDEN, Mistake, shown};
 use super::secret::{self, Secret};
 use super::section::{Section, Sections};
 use super::{Crm, CrmKind, Daemon, Edition, EmployeeWebhook, Http, Ledger};
@@ -132,21 +132,22 @@ fn webhook(
             }
         };
     }
-    let (key, path) = if let Some(text) = section.text(&file) {
+    let (key, text, path) = if let Some(text) = section.text(&file) {
         if text.contains("://") {
             let mend = "put the URL into a file and name that file";
             mistakes.push(section.mistake_about(&file, HIDDEN, "a URL, not a file", mend));
             return None;
         }
-        (&file, around.path(text))
+        (&file, text, around.path(text))
     } else {
         let name = section.text(&credential)?;
         let Some(path) = credential_path(name, around) else {
             mistakes.push(not_a_credential(section, &credential));
             return None;
         };
-        (&credential, path)
+        (&credential, name, path)
     };
+    let written = if secret::is_a_path(text, &path) { shown(text) } else { HIDDEN.to_owned() };
     warn_if_open(section, key, &path, warnings);
     let secret = match secret::read_file_now(&path) {
         Ok(secret) => secret,
@@ -157,14 +158,15 @@ fn webhook(
             } else {
                 "give the service LoadCredential= with that name"
             };
-            mistakes.push(section.mistake(key, reason, mend));
+            mistakes.push(section.mistake_about(key, written, reason, mend));
             return None;
         }
     };
     match webhook_url(secret.expose().trim()) {
         Ok(url) => Some(url),
         Err(reason) => {
-            mistakes.push(section.mistake(key, format!("its first line is {reason}"), COPY));
+            let reason = format!("its first line is {reason}");
+            mistakes.push(section.mistake_about(key, written, reason, COPY));
             None
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{self, Key, Kind, Named};
+use super::keys::{self, Key, Named};
 use super::mistake::{ABSENT, HIDDEN, Mistake};
 use super::value::Checked;
 
@@ -137,7 +137,8 @@ impl Section {
         mend: impl Into<String>,
     ) -> Mistake {
         let value = match (keys::named(path), self.given.get(path)) {
-            (Named::Key(Key { kind: Kind::Secret, .. }), Some(_)) => HIDDEN.to_owned(),
+            // Also where only a path or a name belongs: the secret itself may stand there.
+            (Named::Key(key), Some(_)) if key.is_about_secrets() => HIDDEN.to_owned(),
             (_, Some(given)) => given.value.show(),
             (_, None) => ABSENT.to_owned(),
         };

@@ -349,8 +349,13 @@ fn what_a_mailbox_must_have_is_asked_for() {
         (
             "password_file = \"pw\"",
             "password_credential = \"../pw\"",
-            "mailbox[sales].imap.password_credential: ../pw: not a credential's name; take the name \
+            "mailbox[sales].imap.password_credential: ***: not a credential's name; take the name \
              given in LoadCredential=",
+        ),
+        (
+            "imap.example.com",
+            "imaps://sales:hunter2@imap.example.com:993",
+            "mailbox[sales].imap.host: ***: a host and a port; put the number into the key port",
         ),
         (
             "password_file = \"pw\"",
@@ -386,7 +391,7 @@ fn mistakes_outside_mailboxes_are_told_alike() {
         (
             "two URLs",
             "[crm]\nurl = \"https://x.example/rest/1/s/\"\nurl_file = \"crm.url\"",
-            "crm.url_file: crm.url: given beside crm.url; keep one of them",
+            "crm.url_file: ***: given beside crm.url; keep one of them",
         ),
         (
             "a URL that crosses the network in clear",
@@ -409,9 +414,21 @@ fn mistakes_outside_mailboxes_are_told_alike() {
         (
             "a file that is not there",
             "[crm]\nurl_file = \"nowhere.url\"",
-            "crm.url_file: nowhere.url: cannot read secret file ETC/nowhere.url: No such file or \
+            "crm.url_file: ***: cannot read the secret's file: No such file or directory (os error \
+             2); put the webhook's URL on the first line of that file, readable by this user",
+        ),
+        (
+            "a file that is not there, in a folder that is",
+            "[crm]\nurl_file = \"/usr/nowhere.url\"",
+            "crm.url_file: /usr/nowhere.url: cannot read the secret's file: No such file or \
              directory (os error 2); put the webhook's URL on the first line of that file, readable \
              by this user",
+        ),
+        (
+            "a folder for a file",
+            "[crm]\nurl_file = \"/usr\"",
+            "crm.url_file: /usr: cannot read secret file /usr: Is a directory (os error 21); put the \
+             webhook's URL on the first line of that file, readable by this user",
         ),
         (
             "a file with something else in it",
@@ -423,6 +440,24 @@ fn mistakes_outside_mailboxes_are_told_alike() {
             "a URL for a file",
             "[crm]\nurl_file = \"https://portal.example/rest/1/s3cr3t/\"",
             "crm.url_file: ***: a URL, not a file; put the URL into a file and name that file",
+        ),
+        (
+            "a URL without its scheme for a file",
+            "[crm]\nurl_file = \"portal.example/rest/1/s3cr3t/\"",
+            "crm.url_file: ***: cannot read the secret's file: No such file or directory (os error \
+             2); put the webhook's URL on the first line of that file, readable by this user",
+        ),
+        (
+            "a URL for a credential",
+            "[crm]\nurl_credential = \"https://portal.example/rest/1/s3cr3t/\"",
+            "crm.url_credential: ***: not a credential's name; take the name given in \
+             LoadCredential=",
+        ),
+        (
+            "a secret for a credential's name",
+            "[crm]\nurl_credential = \"s3cr3t\"",
+            "crm.url_credential: ***: cannot read the secret's file: No such file or directory (os \
+             error 2); give the service LoadCredential= with that name",
         ),
         (
             "a rate of nothing",
@@ -666,15 +701,22 @@ fn what_is_odd_is_a_warning_and_no_mistake() {
                    filed in Bitrix24";
     let spam = "mailbox[sales].folders.spam: the spam folder is the inbox: everything arriving there \
                 counts as spam and is not saved; choose another folder for spam";
-    let missing = "mailbox[sales].imap.password_file: ETC/none cannot be read: No such file or \
-                   directory (os error 2); this mailbox cannot log in";
+    let missing = |path: &str| {
+        format!(
+            "mailbox[sales].imap.password_file: {path} cannot be read, this mailbox cannot log in: \
+             No such file or directory (os error 2); put the password on the first line of that file"
+        )
+    };
+    // A relative name may be the password itself.
+    let (hidden, named) = (missing("***"), missing("/usr/none"));
     let with = |lines: &str| format!("{LEAST}{lines}\n");
     let cases: &[(&str, String, &[&str])] = &[
         ("no mailbox", String::new(), &[sandbox, "mailbox: none is configured: no mail is read"]),
         ("spam is the inbox", with("[mailbox.folders]\nspam = \"Inbox\""), &[sandbox, spam]),
         ("by its role", with("[mailbox.folders]\nspam = \"\\\\Inbox\""), &[sandbox, spam]),
         ("spam is spam", with("[mailbox.folders]\nspam = \"Junk\""), &[sandbox]),
-        ("no password yet", LEAST.replace("\"pw\"", "\"none\""), &[sandbox, missing]),
+        ("no password yet", LEAST.replace("\"pw\"", "\"/usr/none\""), &[sandbox, &named]),
+        ("a password for a file", LEAST.replace("\"pw\"", "\"hunter2\""), &[sandbox, &hidden]),
         (
             "a URL for the sandbox",
             format!("[crm]\nkind = \"sandbox\"\nurl_file = \"crm.url\"\n{LEAST}"),
