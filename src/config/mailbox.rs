@@ -5,6 +5,7 @@ use super::mistake::{HIDDEN, Mistake, shown};
 use super::section::Section;
 use super::{Folders, Imap, Mailbox, MailboxCrm};
 use super::{defaults as d, login, number};
+use crate::folder::Role;
 use crate::message::address::normalise;
 use crate::rules::{Creation, DealChoice, Policy};
 
@@ -97,8 +98,9 @@ fn domain_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     }
 }
 
-/// What `folders.sync` may name beside folders: the attributes of RFC 6154, and `\Inbox`.
-const ROLES: [&str; 5] = ["\\Inbox", "\\Sent", "\\Junk", "\\Trash", "\\Drafts"];
+/// What `folders.sync` may name beside folders, as it is shown: the attributes of RFC 6154, and
+/// `\Inbox`. The older names that [`Role::of_flag`] knows are taken too.
+const ROLES: &str = "\\Inbox \\Sent \\Junk \\Trash \\Drafts \\Archive \\All";
 
 fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<String>) -> Folders {
     const SYNC: &str = "mailbox[].folders.sync";
@@ -108,16 +110,28 @@ fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<St
         mistakes.push(section.mistake(SYNC, "names no folder to read", mend));
     }
     for name in sync.iter().flatten() {
-        let role = ROLES.iter().any(|role| role.eq_ignore_ascii_case(name));
         let reason = match name.strip_prefix('\\') {
             None if name.is_empty() => "empty, where a folder's name or role belongs",
-            Some(_) if !role => "not a role",
+            Some(_) if Role::of_flag(name).is_none() => "not a role",
             None | Some(_) => continue,
         };
-        let mend = format!("take one of {}, or a folder's name", ROLES.join(" "));
+        let mend = format!("take one of {ROLES}, or a folder's name");
         mistakes.push(section.mistake_about(SYNC, shown(name), reason, mend));
     }
-    let folder = |key| section.optional(key).map(str::to_owned);
+    let mut folder = |key| {
+        let name = section.optional(key)?;
+        if !name.starts_with('\\') {
+            return Some(name.to_owned());
+        }
+        // The one role whose folder has the same name on every server.
+        if Role::of_flag(name) == Some(Role::Inbox) {
+            return Some("INBOX".to_owned());
+        }
+        let reason = "a role, where a folder's name belongs";
+        let mend = "name the folder, or leave the key out: it is found by its role then";
+        mistakes.push(section.mistake(key, reason, mend));
+        None
+    };
     let folders = Folders {
         sync,
         sent: folder("mailbox[].folders.sent"),
@@ -132,7 +146,25 @@ fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<St
              saved; choose another folder for spam",
         ));
     }
+    // No trap of the FAQ, and as silent.
+    for (key, named, other) in [
+        ("mailbox[].folders.trash", &folders.trash, "trash"),
+        ("mailbox[].folders.drafts", &folders.drafts, "drafts"),
+    ] {
+        if is_inbox(named) {
+            let text = format!(
+                "the {other} folder is the inbox: nothing that arrives there is saved; choose \
+                 another folder for {other}"
+            );
+            warnings.push(section.warning(key, &text));
+        }
+    }
     folders
+}
+
+/// INBOX is the one name without case (RFC 3501 section 5.1).
+pub(super) fn is_inbox(name: &Option<String>) -> bool {
+    name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX"))
 }
 
 fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {

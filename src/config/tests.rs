@@ -255,7 +255,19 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
             "a role that is none",
             "[mailbox.folders]\nsync = [\"\\\\inbox\", \"\\\\Snet\"]",
             "mailbox[sales].folders.sync: \\Snet: not a role; take one of \\Inbox \\Sent \\Junk \
-             \\Trash \\Drafts, or a folder's name",
+             \\Trash \\Drafts \\Archive \\All, or a folder's name",
+        ),
+        (
+            "a role for a name",
+            "[mailbox.folders]\nspam = \"\\\\Junk\"",
+            "mailbox[sales].folders.spam: \\Junk: a role, where a folder's name belongs; name the \
+             folder, or leave the key out: it is found by its role then",
+        ),
+        (
+            "an unknown role for a name",
+            "[mailbox.folders]\ndrafts = \"\\\\Draft\"",
+            "mailbox[sales].folders.drafts: \\Draft: a role, where a folder's name belongs; name \
+             the folder, or leave the key out: it is found by its role then",
         ),
         ("not a table", "crm = true", "mailbox[sales].crm: ***: not a table; write [mailbox.crm]"),
         (
@@ -701,6 +713,8 @@ fn what_is_odd_is_a_warning_and_no_mistake() {
                    filed in Bitrix24";
     let spam = "mailbox[sales].folders.spam: the spam folder is the inbox: everything arriving there \
                 counts as spam and is not saved; choose another folder for spam";
+    let trash = "mailbox[sales].folders.trash: the trash folder is the inbox: nothing that arrives \
+                 there is saved; choose another folder for trash";
     let missing = |path: &str| {
         format!(
             "mailbox[sales].imap.password_file: {path} cannot be read, this mailbox cannot log in: \
@@ -714,6 +728,7 @@ fn what_is_odd_is_a_warning_and_no_mistake() {
         ("no mailbox", String::new(), &[sandbox, "mailbox: none is configured: no mail is read"]),
         ("spam is the inbox", with("[mailbox.folders]\nspam = \"Inbox\""), &[sandbox, spam]),
         ("by its role", with("[mailbox.folders]\nspam = \"\\\\Inbox\""), &[sandbox, spam]),
+        ("trash is the inbox", with("[mailbox.folders]\ntrash = \"inbox\""), &[sandbox, trash]),
         ("spam is spam", with("[mailbox.folders]\nspam = \"Junk\""), &[sandbox]),
         ("no password yet", LEAST.replace("\"pw\"", "\"/usr/none\""), &[sandbox, &named]),
         ("a password for a file", LEAST.replace("\"pw\"", "\"hunter2\""), &[sandbox, &hidden]),
@@ -747,6 +762,28 @@ fn a_secret_that_everybody_may_read_is_warned_of() {
              chmod o-rwx it",
         ]
     );
+}
+
+#[test]
+fn every_role_that_a_folder_can_have_may_be_read() {
+    for role in ["Inbox", "sent", "Junk", "Spam", "Trash", "DRAFTS", "All", "AllMail", "Archive"] {
+        let config =
+            Etc::new(&format!("{LEAST}[mailbox.folders]\nsync = [\"\\\\{role}\"]\n")).load();
+        assert_eq!(config.mailboxes[0].folders.sync, Some(vec![format!("\\{role}")]));
+    }
+}
+
+#[test]
+fn the_inbox_named_by_its_role_is_the_inbox_for_every_key() {
+    for key in ["sent", "spam", "trash", "drafts"] {
+        let lines = format!("[mailbox.folders]\n{key} = \"\\\\inbox\"\n");
+        let folders = Etc::new(&format!("{LEAST}{lines}")).load().mailboxes.remove(0).folders;
+        let named = [&folders.sent, &folders.spam, &folders.trash, &folders.drafts];
+        let named: Vec<&str> = named.into_iter().flatten().map(String::as_str).collect();
+        // As the daemon compares it with what the server lists.
+        assert_eq!(named, ["INBOX"], "{key}");
+        assert_eq!(folders.spam_is_inbox(), key == "spam", "{key}");
+    }
 }
 
 #[test]
