@@ -116,9 +116,9 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         ),
         (
             "an IDLE that never rests",
-            "[mailbox.imap]\nidle_refresh_secs = 29",
-            "mailbox[sales].imap.idle_refresh_secs: 29: less than 30, the server would be asked all \
-             the time; take 300",
+            "[mailbox.imap]\nidle_refresh_secs = 0",
+            "mailbox[sales].imap.idle_refresh_secs: 0: less than 1, the server would be asked all the \
+             time; take 300",
         ),
         (
             "a number in quotes",
@@ -544,10 +544,14 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
         (
             "no value",
             "[crm]\nurl = hunter2",
-            "line 2, column 7: string values must be quoted, expected literal string",
+            "line 2, column 7: (none): string values must be quoted, expected literal string",
         ),
-        ("a key twice", "[crm]\nburst = 1\nburst = 2", "line 3, column 1: duplicate key"),
-        ("too large", "[crm]\nburst = 99999999999999999999", "a number is too large for any key"),
+        ("a key twice", "[crm]\nburst = 1\nburst = 2", "line 3, column 1: (none): duplicate key"),
+        (
+            "too large",
+            "[crm]\nburst = 99999999999999999999",
+            "(none): (none): a number is too large for any key",
+        ),
     ];
     for (name, toml, line) in cases {
         let line = format!(
@@ -559,7 +563,7 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
     let said = load(&etc.path("none.toml"), std::iter::empty()).unwrap_err();
     assert_eq!(
         etc.lines(&said),
-        "mailcrm: ETC/none.toml: cannot be read: No such file or directory (os error 2); name a \
+        "mailcrm: ETC/none.toml: (none): (none): cannot be read: No such file or directory (os error 2); name a \
          file that this user may read"
     );
 }
@@ -783,6 +787,19 @@ fn the_inbox_named_by_its_role_is_the_inbox_for_every_key() {
         // As the daemon compares it with what the server lists.
         assert_eq!(named, ["INBOX"], "{key}");
         assert_eq!(folders.spam_is_inbox(), key == "spam", "{key}");
+    }
+}
+
+#[test]
+fn a_limit_keeps_out_nonsense_only() {
+    let least = LEAST.to_owned();
+    let cases = [
+        ("IDLE", format!("{least}idle_refresh_secs = 1\n")),
+        ("polling", format!("{least}poll_secs = 1\n")),
+        ("following", format!("[crm]\nkind = \"sandbox\"\nfollow_responsible_secs = 1\n{least}")),
+    ];
+    for (name, toml) in cases {
+        assert_eq!(mistakes(&toml, &[]), "(none)", "{name}");
     }
 }
 
