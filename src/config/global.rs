@@ -75,15 +75,15 @@ fn employees(
     warnings: &mut Vec<String>,
 ) -> Vec<EmployeeWebhook> {
     let mut employees: Vec<EmployeeWebhook> = Vec::new();
-    for section in sections {
+    for (index, section) in sections.iter().enumerate() {
         const ID: &str = "crm.employee[].id";
         let id = section.whole(ID).map(number::<u64>);
         if !section.has(ID) {
             mistakes.push(section.mistake(ID, "required", "give the employee's number in the CRM"));
         }
-        if let Some(id) = id
-            && employees.iter().any(|employee| employee.id == id)
-        {
+        // Also beside one in which other things are wrong: all is told at once.
+        let mut before = sections.iter().take(index);
+        if id.is_some() && before.any(|earlier| earlier.whole(ID) == section.whole(ID)) {
             mistakes.push(section.mistake(ID, "given twice", "keep one"));
         }
         let mend = "name the file that holds this employee's own webhook URL";

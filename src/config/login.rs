@@ -52,6 +52,17 @@ pub(super) fn imap(
     })
 }
 
+/// What tells one login from another: host, port and username, if they are given rightly.
+pub(super) fn identity(section: &Section) -> Option<(String, u16, &str)> {
+    const PORT: &str = "mailbox[].imap.port";
+    // Its mistakes were told before.
+    let host = host(section, "mailbox[].imap.host", "", &mut Vec::new())?;
+    let tls = tls(section, "mailbox[].imap.tls", None, &mut Vec::new());
+    let known = section.whole(PORT).is_some() || !section.has(PORT);
+    let port = known.then(|| port(section, PORT, tls, d::IMAP_PORT, d::IMAP_PORT_PLAIN))?;
+    Some((host.to_lowercase(), port, section.optional("mailbox[].imap.username")?))
+}
+
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 pub(super) fn smtp(

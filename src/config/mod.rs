@@ -364,16 +364,15 @@ pub fn load(
         ];
         mailbox::warn_of_inline_secrets(section, &keys, &mut warnings);
         let mailbox = mailbox::mailbox(section, &around, &mut mistakes, &mut warnings);
-        mailboxes.extend(mailbox.map(|mailbox| (section, mailbox)));
+        mailboxes.extend(mailbox);
     }
-    mailbox::clashes(&mailboxes, &mut mistakes);
+    mailbox::clashes(&sections.mailboxes, &mut mistakes);
     if sections.mailboxes.is_empty() {
         warnings.push(root.warning("mailbox", "none is configured: no mail is read"));
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let mailboxes = mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect();
     Ok(Config { crm, ledger, daemon, http, mailboxes, warnings })
 }
 

@@ -240,10 +240,27 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
              example.com",
         ),
         (
+            "subdomains among domains",
+            "[mailbox.crm]\ninternal_domains = [\".example.com\"]",
+            "mailbox[sales].crm.internal_domains: .example.com: not a domain; write it as example.com",
+        ),
+        (
             "a pattern with a blank",
             "[mailbox.crm]\nexclude = [\"a b\"]",
             "mailbox[sales].crm.exclude: a b: not a pattern; write name@domain, domain, or either \
              with *",
+        ),
+        (
+            "a pattern of nothing",
+            "[mailbox.crm]\nexclude = [\"ok.example\", \"@\"]",
+            "mailbox[sales].crm.exclude: @: can never match an address; write name@domain, domain, \
+             or either with *",
+        ),
+        (
+            "a pattern in brackets",
+            "[mailbox.crm]\nalways_new_lead_for = [\"<a@b.example>\"]",
+            "mailbox[sales].crm.always_new_lead_for: <a@b.example>: can never match an address; \
+             write name@domain, domain, or either with *",
         ),
         (
             "no folder",
@@ -595,6 +612,32 @@ fn mailboxes_lie_beside_the_file_too_and_must_not_clash() {
 }
 
 #[test]
+fn mailboxes_and_employees_that_clash_are_told_with_their_other_mistakes() {
+    let faulty = LEAST.replace("owner = 7\n", "");
+    let other_port = format!("{LEAST}port = 1143\n").replace("\"sales\"", "\"info\"");
+    let bad_port = other_port.replace("1143", "99999");
+    let employee = "[[crm.employee]]\nid = 7\n";
+    #[rustfmt::skip]
+    let cases: &[(&str, String, &[&str])] = &[
+        ("the earlier faulty", format!("{faulty}{LEAST}"), &["owner", "name", "imap.username"]),
+        ("the later faulty",   format!("{LEAST}{faulty}"), &["owner", "name", "imap.username"]),
+        ("both",               format!("{faulty}{faulty}"), &["owner", "owner", "name", "imap.username"]),
+        ("another port",       format!("{LEAST}{other_port}"), &[]),
+        ("no port to compare", format!("{LEAST}{bad_port}"), &["imap.port"]),
+        ("the same port",      format!("{LEAST}port = 993\n{LEAST}").replacen("\"sales\"", "\"info\"", 1), &["imap.username"]),
+        ("employees",          format!("[crm]\nkind = \"sandbox\"\n{employee}{employee}"), &["url_file", "id", "url_file"]),
+    ];
+    for (name, toml, keys) in cases {
+        let said = mistakes(toml, &[]);
+        let told: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.split(": ").nth(2)?.split_once("].").map(|(_, key)| key))
+            .collect();
+        assert_eq!(told, *keys, "{name}: {said}");
+    }
+}
+
+#[test]
 fn the_environment_lies_above_the_files() {
     let etc = Etc::new("[crm]\nurl_file = \"crm.url\"\nburst = 1\n[ledger]\npath = \"a.sqlite\"");
     let environment = [
@@ -787,6 +830,58 @@ fn the_inbox_named_by_its_role_is_the_inbox_for_every_key() {
         // As the daemon compares it with what the server lists.
         assert_eq!(named, ["INBOX"], "{key}");
         assert_eq!(folders.spam_is_inbox(), key == "spam", "{key}");
+    }
+}
+
+#[test]
+fn a_pattern_that_can_never_match_is_a_mistake() {
+    let never = [
+        "@",
+        "ann@",
+        "<a@b>",
+        "<ann@*>",
+        "*@",
+        "*.",
+        "*@.example",
+        "a,b@*",
+        "*@b>",
+        ".example.com",
+        "example.com.",
+        "a@b@c",
+        "mü*.example",
+        "ann@example..com",
+        "http://x.example/*",
+    ];
+    let ever = [
+        "ann@example.com",
+        "Ann@Example.COM",
+        "example.com",
+        "@example.com",
+        "bücher.example",
+        "@Bücher.example",
+        "localhost",
+        "*",
+        "*@*",
+        "*newsletter*",
+        "no-reply*@*",
+        "noreply*",
+        "*.example.com",
+        "@*.example.com",
+        "example.*",
+        "*.müller.example",
+        "*@xn--*",
+        "mü*@x.example",
+        "\"a*@x.example",
+        "*@[192.0.2.*]",
+        "o'neil@x.example",
+        "r3---x.example",
+    ];
+    for (patterns, all_wrong) in [(never.as_slice(), true), (ever.as_slice(), false)] {
+        for pattern in patterns {
+            let lines = format!("[mailbox.crm]\nexclude = ['''{pattern}''']\n");
+            let said = mistakes(&format!("{LEAST}{lines}"), &[]);
+            assert_eq!(said != "(none)", all_wrong, "{pattern}: {said}");
+        }
     }
 }
 
