@@ -121,13 +121,11 @@ fn webhook(
             return None;
         }
     }
-    const COPY: &str =
-        "copy the inbound webhook's URL from Bitrix24, up to the slash after the secret";
     if let Some(text) = section.text(&inline) {
         return match webhook_url(text) {
             Ok(url) => Some(url),
-            Err(reason) => {
-                mistakes.push(section.mistake(&inline, reason, COPY));
+            Err((reason, mend)) => {
+                mistakes.push(section.mistake(&inline, reason, mend));
                 None
             }
         };
@@ -164,9 +162,9 @@ fn webhook(
     };
     match webhook_url(secret.expose().trim()) {
         Ok(url) => Some(url),
-        Err(reason) => {
+        Err((reason, mend)) => {
             let reason = format!("its first line is {reason}");
-            mistakes.push(section.mistake_about(key, written, reason, COPY));
+            mistakes.push(section.mistake_about(key, written, reason, mend));
             None
         }
     }
@@ -183,14 +181,18 @@ pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// The URL in its normal form, ending in a slash; else what it is instead.
-fn webhook_url(text: &str) -> Result<Secret, &'static str> {
-    let url = Url::parse(text).map_err(|_| "no URL")?;
+/// The URL in its normal form, ending in a slash; else what it is instead, and the mend.
+fn webhook_url(text: &str) -> Result<Secret, (&'static str, &'static str)> {
+    const COPY: &str =
+        "copy the inbound webhook's URL from Bitrix24, up to the slash after the secret";
+    let url = Url::parse(text).map_err(|_| ("no URL", COPY))?;
     match url.scheme() {
         "https" => {}
         "http" if url.host().is_some_and(|host| is_loopback(&host)) => {}
-        "http" => return Err("a plain http: URL, which is for a loopback host only"),
-        _ => return Err("no https: URL"),
+        "http" => {
+            return Err(("a plain http: URL, which is for a loopback host only", "write https:"));
+        }
+        _ => return Err(("no https: URL", COPY)),
     }
     let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
     let well_formed = match segments.as_slice() {
@@ -204,7 +206,7 @@ fn webhook_url(text: &str) -> Result<Secret, &'static str> {
         && url.query().is_none()
         && url.fragment().is_none();
     if !well_formed || !plain {
-        return Err("not of the form https://HOST/rest/ID/SECRET/");
+        return Err(("not of the form https://HOST/rest/ID/SECRET/", COPY));
     }
     Ok(Secret::new(format!("{}/", url.as_str().trim_end_matches('/'))))
 }

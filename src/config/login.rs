@@ -167,7 +167,9 @@ fn secret(
         [] => {
             let key = format!("{table}.password_file");
             let mend = "name the file that holds the password on its first line";
-            mistakes.push(section.mistake(&key, "required, no secret is given", mend));
+            if !section.lies_in_wrong(&key) {
+                mistakes.push(section.mistake(&key, "required, no secret is given", mend));
+            }
             return None;
         }
         [key] => key,

@@ -89,7 +89,10 @@ impl SecretSource {
     /// Waits for the disk, or up to 30 seconds for the command, which is killed then.
     pub async fn read(&self) -> Result<Secret, SecretError> {
         match self {
-            SecretSource::File(path) | SecretSource::Credential(path) => read_file(path).await,
+            SecretSource::File(path) => read_file(path, "the file that password_file names").await,
+            SecretSource::Credential(path) => {
+                read_file(path, "the credential that password_credential names").await
+            }
             SecretSource::Command(command) => run(command.expose()).await,
             SecretSource::Password(secret) => Ok(secret.clone()),
             SecretSource::Oauth2(_) => Err(SecretError::NotInForce),
@@ -97,8 +100,8 @@ impl SecretSource {
     }
 }
 
-async fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    let cannot = |source| cannot_read(path, source);
+async fn read_file(path: &Path, nameless: &str) -> Result<Secret, SecretError> {
+    let cannot = |source| cannot_read(path, nameless, source);
     let file = tokio::fs::File::open(path).await.map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(SECRET_MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(cannot)?;
@@ -108,21 +111,18 @@ async fn read_file(path: &Path) -> Result<Secret, SecretError> {
 /// Reads a secret that is needed before anything runs, such as the CRM's URL.
 pub(super) fn read_file_now(path: &Path) -> Result<Secret, SecretError> {
     use std::io::Read;
-    let cannot = |source| cannot_read(path, source);
+    let cannot = |source| cannot_read(path, "the secret's file", source);
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(SECRET_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
     first_line(bytes, &path.display().to_string())
 }
 
-/// Names the path only if something lies there: what is written where a path belongs may be the
-/// secret itself, and this text reaches the log and `status`.
-fn cannot_read(path: &Path, source: std::io::Error) -> SecretError {
-    let origin = if path.exists() {
-        format!("secret file {}", path.display())
-    } else {
-        "the secret's file".to_owned()
-    };
+/// Names the path only if something lies there, else calls it `nameless`: what is written where a
+/// path belongs may be the secret itself, and this text reaches the log and `status`.
+fn cannot_read(path: &Path, nameless: &str, source: std::io::Error) -> SecretError {
+    let origin =
+        if path.exists() { format!("secret file {}", path.display()) } else { nameless.to_owned() };
     SecretError::File { origin, source }
 }
 
@@ -245,7 +245,10 @@ mod tests {
         let at = path.display().to_string();
         let file = SecretSource::File(path.clone());
         // What stands for the path may be the password.
-        assert_eq!(file.read().await.unwrap_err().to_string(), "cannot read the secret's file");
+        assert_eq!(
+            file.read().await.unwrap_err().to_string(),
+            "cannot read the file that password_file names"
+        );
         assert_eq!(
             SecretSource::File(folder.path().into()).read().await.unwrap_err().to_string(),
             format!("cannot read secret file {}", folder.path().display())

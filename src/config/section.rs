@@ -43,6 +43,12 @@ impl Section {
         self.given.contains_key(path) || self.wrong.contains(path)
     }
 
+    /// Whether a mistake was made of a table in which the key lies: what it holds is not missed.
+    pub fn lies_in_wrong(&self, path: &str) -> bool {
+        path.match_indices('.')
+            .any(|(end, _)| path.get(..end).is_some_and(|t| self.wrong.contains(t)))
+    }
+
     /// Whether any key of the table was given.
     pub fn has_table(&self, path: &str) -> bool {
         let under = |key: &str| {
@@ -105,7 +111,7 @@ impl Section {
             }
             Some(text) => Some(text),
             None => {
-                if !self.has(path) {
+                if !self.has(path) && !self.lies_in_wrong(path) {
                     mistakes.push(self.mistake(path, "required", mend));
                 }
                 None

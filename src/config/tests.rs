@@ -123,7 +123,17 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         (
             "a number in quotes",
             "[mailbox.imap]\nport = \"993\"",
-            "mailbox[sales].imap.port: 993: not a whole number; take 993",
+            "mailbox[sales].imap.port: 993: a text, not a number; write it without quotes",
+        ),
+        (
+            "a word for a number",
+            "[mailbox.imap]\nport = \"imaps\"",
+            "mailbox[sales].imap.port: imaps: not a whole number; take 993",
+        ),
+        (
+            "a flag in quotes",
+            "[mailbox.crm]\nrepeat_lead = \"true\"",
+            "mailbox[sales].crm.repeat_lead: true: a text; write it without quotes",
         ),
         (
             "a port that is none",
@@ -134,6 +144,11 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
             "a slip of the keyboard",
             "[mailbox.imap]\nprot = 993",
             "mailbox[sales].imap.prot: 993: unknown key; the nearest is mailbox[sales].imap.port",
+        ),
+        (
+            "a text for a table",
+            "imap = \"imap.example.com\"",
+            "mailbox[sales].imap: ***: not a table; write [mailbox.imap]",
         ),
         (
             "a key in the wrong table",
@@ -297,7 +312,12 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         let toml = match lines.strip_prefix("[mailbox.imap]\n") {
             Some(keys) => format!("{LEAST}{keys}\n"),
             None if lines.starts_with('[') => format!("{LEAST}{lines}\n"),
-            None => LEAST.replace("[mailbox.imap]", &format!("{lines}\n[mailbox.imap]")),
+            None => match LEAST.split_once("[mailbox.imap]") {
+                // Instead of the table itself.
+                Some((before, _)) if lines.starts_with("imap =") => format!("{before}{lines}\n"),
+                Some((before, table)) => format!("{before}{lines}\n[mailbox.imap]{table}"),
+                None => unreachable!(),
+            },
         };
         assert_eq!(mistakes(&toml, &[]), format!("mailcrm: ETC/mailcrm.toml: {line}"), "{name}");
     }
@@ -425,8 +445,7 @@ fn mistakes_outside_mailboxes_are_told_alike() {
         (
             "a URL that crosses the network in clear",
             "[crm]\nurl = \"http://portal.example/rest/1/s3cr3t/\"",
-            "crm.url: ***: a plain http: URL, which is for a loopback host only; copy the inbound \
-             webhook's URL from Bitrix24, up to the slash after the secret",
+            "crm.url: ***: a plain http: URL, which is for a loopback host only; write https:",
         ),
         (
             "a URL with a method",
@@ -580,8 +599,8 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
     let said = load(&etc.path("none.toml"), std::iter::empty()).unwrap_err();
     assert_eq!(
         etc.lines(&said),
-        "mailcrm: ETC/none.toml: (none): (none): cannot be read: No such file or directory (os error 2); name a \
-         file that this user may read"
+        "mailcrm: ETC/none.toml: (none): (none): cannot be read: No such file or directory (os error 2); name with \
+         --config a file that this user may read"
     );
 }
 
@@ -685,6 +704,11 @@ fn a_variable_that_names_no_key_is_told_with_the_nearest() {
             format!(
                 "mailbox.imap.password: ***: {ONLY}; the nearest is ledger.path (MAILCRM__LEDGER__PATH)"
             ),
+        ),
+        (
+            "MAILCRM__LEGDER",
+            "x",
+            format!("legder: ***: {ONLY}; the nearest is ledger (MAILCRM__LEDGER__KEY)"),
         ),
         (
             "MAILCRM__LEDGER__SPOOL_MAX_MIB",
