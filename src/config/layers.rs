@@ -159,10 +159,8 @@ fn read_file(
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            let mend = match error.kind() {
-                std::io::ErrorKind::InvalidData => "write it in UTF-8, as all TOML",
-                _ => mend,
-            };
+            let no_text = error.kind() == std::io::ErrorKind::InvalidData;
+            let mend = if no_text { "write it in UTF-8, as all TOML" } else { mend };
             mistake(String::new(), String::new(), format!("cannot be read: {error}"), mend);
             return None;
         }

@@ -596,6 +596,13 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
         assert_eq!(mistakes(toml, &[]), line, "{name}");
     }
     let etc = Etc::new("");
+    std::fs::write(etc.path("latin-1.toml"), b"[crm]\noriginator = \"\xfc\"\n").unwrap();
+    let said = load(&etc.path("latin-1.toml"), std::iter::empty()).unwrap_err();
+    assert_eq!(
+        etc.lines(&said),
+        "mailcrm: ETC/latin-1.toml: (none): (none): cannot be read: stream did not contain valid \
+         UTF-8; write it in UTF-8, as all TOML"
+    );
     let said = load(&etc.path("none.toml"), std::iter::empty()).unwrap_err();
     assert_eq!(
         etc.lines(&said),
