@@ -1,12 +1,11 @@
-//! Every line the log may say: fixed words, fixed fields. No field is called `message`, which is
-//! what tracing calls the words themselves; the ledger number of a message is `id`.
+//! Every line the log may say: fixed words, fixed fields.
 //!
 //! error: a person must act. warn: late or odd, nobody need act yet. info: the fate of each
 //! message and each change of a connection. debug: protocol. Subjects, addresses and bodies are
 //! at most debug; secrets never.
 //!
-//! A message's number in the ledger is the field `id`: a field `message` would be the event's own
-//! text to tracing.
+//! A message's number in the ledger is the field `id`: `message` is what tracing calls the words
+//! themselves.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mailcrm::cli::{Cli, Command, LogFormat, LogLevel, carry_out};
+use mailcrm::cli::{Cli, LogFormat, LogLevel, carry_out};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -33,14 +33,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Only `run` and `demo` log events by themselves; other commands print what they find.
 fn log_to_stderr(cli: &Cli) {
-    let level = match (&cli.command, cli.log_level) {
-        (Command::Run, LogLevel::Error) => LevelFilter::ERROR,
-        (Command::Run, LogLevel::Warn) => LevelFilter::WARN,
-        (Command::Run, LogLevel::Info) => LevelFilter::INFO,
-        (Command::Run, LogLevel::Debug) => LevelFilter::DEBUG,
-        _ => LevelFilter::OFF,
+    let level = match cli.logged() {
+        Some(LogLevel::Error) => LevelFilter::ERROR,
+        Some(LogLevel::Warn) => LevelFilter::WARN,
+        Some(LogLevel::Info) => LevelFilter::INFO,
+        Some(LogLevel::Debug) => LevelFilter::DEBUG,
+        None => LevelFilter::OFF,
     };
     // Only our own events: what the crates below print holds URLs and buffers.
     let ours = Targets::new().with_target("mailcrm", level);

@@ -33,9 +33,9 @@ pub struct Cli {
     /// Form of the log on standard error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Least important events to log
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
-    pub log_level: LogLevel,
+    /// Least important events to log; default: info for run and sandbox, nothing for demo
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -156,6 +156,23 @@ pub struct Demo {
     pub folder: PathBuf,
 }
 
+impl Cli {
+    /// The least important events to log; `None`: none at all. Commands that print what they find
+    /// log nothing, and the demo only for who asks: its table stands on the same terminal.
+    pub fn logged(&self) -> Option<LogLevel> {
+        match &self.command {
+            Command::Run | Command::Sandbox(_) => Some(self.log_level.unwrap_or(LogLevel::Info)),
+            Command::Demo(_) => self.log_level,
+            Command::Check { .. }
+            | Command::Status
+            | Command::Messages(_)
+            | Command::Explain(_)
+            | Command::Reconcile { .. }
+            | Command::Man { .. } => None,
+        }
+    }
+}
+
 /// How a command ended badly.
 pub enum Trouble {
     /// Exit 1: standard error says why.
@@ -212,4 +229,28 @@ pub async fn carry_out(cli: Cli) -> ExitCode {
 /// The configuration, or all its mistakes.
 fn load(path: &Path) -> Result<Config, Trouble> {
     config::load(path, config::environment()).map_err(Trouble::Configuration)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_works_by_itself_logs() {
+        use LogLevel::{Debug, Info};
+        #[rustfmt::skip]
+        let cases = [
+            (&["run"][..],                          Some(Info)),
+            (&["run", "--log-level", "debug"],      Some(Debug)),
+            (&["sandbox"],                          Some(Info)),
+            (&["demo"],                             None),
+            (&["demo", "--log-level", "debug"],     Some(Debug)),
+            (&["--log-level", "debug", "check"],    None),
+        ];
+        for (arguments, logged) in cases {
+            let cli = Cli::try_parse_from(["mailcrm"].iter().chain(arguments)).unwrap();
+            assert_eq!(cli.logged(), logged, "{arguments:?}");
+        }
+    }
 }

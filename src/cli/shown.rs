@@ -51,7 +51,7 @@ pub(super) struct ShownAttempt {
     pub at: String,
     pub method: String,
     pub fate: String,
-    pub code: String,
+    pub code: Option<String>,
     pub text: String,
 }
 
@@ -74,7 +74,7 @@ impl Shown {
                 })
                 .collect(),
             direction: view.direction,
-            class: Some(view.class),
+            class: view.class,
             from: view.from,
             subject: view.subject,
             state: view.state,
@@ -97,7 +97,7 @@ impl Shown {
                     at: rfc3339(attempt.at, zone),
                     method: attempt.method,
                     fate: attempt.fate,
-                    code: attempt.code,
+                    code: Some(attempt.code).filter(|code| !code.is_empty()),
                     text: attempt.text,
                 })
                 .collect(),
@@ -130,7 +130,7 @@ pub(super) fn full_view() -> MessageView {
             uid: 17,
         }],
         direction: Some("incoming".to_owned()),
-        class: "normal".to_owned(),
+        class: Some("normal".to_owned()),
         from: Some("ana@client.example".to_owned()),
         subject: "Price list".to_owned(),
         state: "saved".to_owned(),
@@ -184,6 +184,18 @@ mod tests {
         assert_eq!(value["cards"][0], serde_json::json!({ "type": "deal", "id": 14 }));
         assert_eq!(value["attempts"][0]["at"], "2024-05-02T10:15:30+00:00");
         assert_eq!(value["activity_completed_at"], Value::Null);
+    }
+
+    #[test]
+    fn what_is_absent_is_null() {
+        let mut view = full_view();
+        view.attempts[0].code.clear();
+        view.class = None;
+        view.from = None;
+        let value = serde_json::to_value(Shown::new(view, &TimeZone::UTC)).unwrap();
+        for absent in [&value["attempts"][0]["code"], &value["class"], &value["from"]] {
+            assert_eq!(*absent, Value::Null);
+        }
     }
 
     #[test]

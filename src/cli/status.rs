@@ -33,8 +33,8 @@ struct MailboxLine {
 struct FolderLine {
     name: String,
     role: String,
-    uid_validity: u32,
-    next_uid: u32,
+    uid_validity: Option<u32>,
+    next_uid: Option<u32>,
     behind: u64,
 }
 
@@ -207,11 +207,11 @@ fn write<W: std::io::Write>(
         };
         out.line(&format!("mailbox   {}  {state}", mailbox.name))?;
         for folder in &mailbox.folders {
+            let next = folder.next_uid.map_or("-".to_owned(), |uid| uid.to_string());
             out.line(&format!(
-                "folder    {}  {}  next {}  behind {}  {}",
+                "folder    {}  {}  next {next}  behind {}  {}",
                 mailbox.name,
                 folder.role,
-                folder.next_uid,
                 folder.behind,
                 clean(&folder.name)
             ))?;
@@ -248,13 +248,22 @@ mod tests {
                 username: username.to_owned(),
                 state: "idle".to_owned(),
                 last_error: Some("lost\u{1b}[2J".to_owned()),
-                folders: vec![FolderStatus {
-                    name: "Sent Items".to_owned(),
-                    role: "sent".to_owned(),
-                    uid_validity: 3,
-                    uid_next: 12,
-                    behind: 2,
-                }],
+                folders: vec![
+                    FolderStatus {
+                        name: "Sent Items".to_owned(),
+                        role: "sent".to_owned(),
+                        uid_validity: Some(3),
+                        uid_next: Some(12),
+                        behind: 2,
+                    },
+                    FolderStatus {
+                        name: "Unread".to_owned(),
+                        role: "other".to_owned(),
+                        uid_validity: None,
+                        uid_next: None,
+                        behind: 0,
+                    },
+                ],
             }],
             counts: StatusCounts {
                 queued: 1,
@@ -276,7 +285,9 @@ mod tests {
             "mailboxes": [{
                 "name": "sales", "state": "idle", "last_error": "lost\u{1b}[2J",
                 "folders": [{ "name": "Sent Items", "role": "sent", "uid_validity": 3,
-                              "next_uid": 12, "behind": 2 }],
+                              "next_uid": 12, "behind": 2 },
+                            { "name": "Unread", "role": "other", "uid_validity": null,
+                              "next_uid": null, "behind": 0 }],
             }],
             "outbox": { "queued": 1, "deferred": 2, "refused": 3, "oldest_seconds": 100 },
             "crm": { "kind": "sandbox", "state": "blocked" },
@@ -320,6 +331,7 @@ mod tests {
                       skipped   internal 5\n\
                       mailbox   sales  idle\n\
                       folder    sales  sent  next 12  behind 2  Sent Items\n\
+                      folder    sales  other  next -  behind 0  Unread\n\
                       error     sales  lost [2J\n";
         assert_eq!(text, wanted);
     }

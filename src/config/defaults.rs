@@ -27,8 +27,8 @@ pub const BURST_MAX: i64 = 10_000;
 
 /// A card's new responsible is followed within a minute, at the price of one batch.
 pub const FOLLOW_RESPONSIBLE_SECS: i64 = 60;
-/// More often would spend the portal's requests on looking.
-pub const FOLLOW_RESPONSIBLE_SECS_MIN: i64 = 10;
+/// A portal of one's own has requests to spare; without any pause nothing else would be asked.
+pub const FOLLOW_RESPONSIBLE_SECS_MIN: i64 = 1;
 pub const FOLLOW_RESPONSIBLE_SECS_MAX: i64 = 86_400;
 
 /// `StateDirectory=` of the service (FHS 5.8).
@@ -67,9 +67,8 @@ pub const SMTP_PORT_PLAIN: u16 = 587;
 
 /// Within what home routers and providers' NATs keep open.
 pub const IDLE_REFRESH_SECS: i64 = 300;
-/// The shortest idle connection seen to be cut by a provider lasts 55 seconds; half a minute
-/// keeps that one open too.
-pub const IDLE_REFRESH_SECS_MIN: i64 = 30;
+/// How soon a wire is cut is not ours to guess: the shortest seen with a provider lasts 55 seconds.
+pub const IDLE_REFRESH_SECS_MIN: i64 = 1;
 /// Servers may drop an IDLE after 30 minutes (RFC 2177).
 pub const IDLE_REFRESH_SECS_MAX: i64 = 1740;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::layers::Surroundings;
-use super::mistake::{HIDDEN, Mistake};
+use super::mistake::{HIDDEN, Mistake, shown};
 use super::secret::{self, Secret};
 use super::section::{Section, Sections};
 use super::{Crm, CrmKind, Daemon, Edition, EmployeeWebhook, Http, Ledger};
@@ -75,15 +75,15 @@ fn employees(
     warnings: &mut Vec<String>,
 ) -> Vec<EmployeeWebhook> {
     let mut employees: Vec<EmployeeWebhook> = Vec::new();
-    for section in sections {
+    for (index, section) in sections.iter().enumerate() {
         const ID: &str = "crm.employee[].id";
         let id = section.whole(ID).map(number::<u64>);
         if !section.has(ID) {
             mistakes.push(section.mistake(ID, "required", "give the employee's number in the CRM"));
         }
-        if let Some(id) = id
-            && employees.iter().any(|employee| employee.id == id)
-        {
+        // Also beside one in which other things are wrong: all is told at once.
+        let mut before = sections.iter().take(index);
+        if id.is_some() && before.any(|earlier| earlier.whole(ID) == section.whole(ID)) {
             mistakes.push(section.mistake(ID, "given twice", "keep one"));
         }
         let mend = "name the file that holds this employee's own webhook URL";
@@ -121,32 +121,31 @@ fn webhook(
             return None;
         }
     }
-    const COPY: &str =
-        "copy the inbound webhook's URL from Bitrix24, up to the slash after the secret";
     if let Some(text) = section.text(&inline) {
         return match webhook_url(text) {
             Ok(url) => Some(url),
-            Err(reason) => {
-                mistakes.push(section.mistake(&inline, reason, COPY));
+            Err((reason, mend)) => {
+                mistakes.push(section.mistake(&inline, reason, mend));
                 None
             }
         };
     }
-    let (key, path) = if let Some(text) = section.text(&file) {
+    let (key, text, path) = if let Some(text) = section.text(&file) {
         if text.contains("://") {
             let mend = "put the URL into a file and name that file";
             mistakes.push(section.mistake_about(&file, HIDDEN, "a URL, not a file", mend));
             return None;
         }
-        (&file, around.path(text))
+        (&file, text, around.path(text))
     } else {
         let name = section.text(&credential)?;
         let Some(path) = credential_path(name, around) else {
             mistakes.push(not_a_credential(section, &credential));
             return None;
         };
-        (&credential, path)
+        (&credential, name, path)
     };
+    let written = if secret::is_a_path(text, &path) { shown(text) } else { HIDDEN.to_owned() };
     warn_if_open(section, key, &path, warnings);
     let secret = match secret::read_file_now(&path) {
         Ok(secret) => secret,
@@ -157,14 +156,15 @@ fn webhook(
             } else {
                 "give the service LoadCredential= with that name"
             };
-            mistakes.push(section.mistake(key, reason, mend));
+            mistakes.push(section.mistake_about(key, written, reason, mend));
             return None;
         }
     };
     match webhook_url(secret.expose().trim()) {
         Ok(url) => Some(url),
-        Err(reason) => {
-            mistakes.push(section.mistake(key, format!("its first line is {reason}"), COPY));
+        Err((reason, mend)) => {
+            let reason = format!("its first line is {reason}");
+            mistakes.push(section.mistake_about(key, written, reason, mend));
             None
         }
     }
@@ -181,14 +181,18 @@ pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// The URL in its normal form, ending in a slash; else what it is instead.
-fn webhook_url(text: &str) -> Result<Secret, &'static str> {
-    let url = Url::parse(text).map_err(|_| "no URL")?;
+/// The URL in its normal form, ending in a slash; else what it is instead, and the mend.
+fn webhook_url(text: &str) -> Result<Secret, (&'static str, &'static str)> {
+    const COPY: &str =
+        "copy the inbound webhook's URL from Bitrix24, up to the slash after the secret";
+    let url = Url::parse(text).map_err(|_| ("no URL", COPY))?;
     match url.scheme() {
         "https" => {}
         "http" if url.host().is_some_and(|host| is_loopback(&host)) => {}
-        "http" => return Err("a plain http: URL, which is for a loopback host only"),
-        _ => return Err("no https: URL"),
+        "http" => {
+            return Err(("a plain http: URL, which is for a loopback host only", "write https:"));
+        }
+        _ => return Err(("no https: URL", COPY)),
     }
     let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
     let well_formed = match segments.as_slice() {
@@ -202,7 +206,7 @@ fn webhook_url(text: &str) -> Result<Secret, &'static str> {
         && url.query().is_none()
         && url.fragment().is_none();
     if !well_formed || !plain {
-        return Err("not of the form https://HOST/rest/ID/SECRET/");
+        return Err(("not of the form https://HOST/rest/ID/SECRET/", COPY));
     }
     Ok(Secret::new(format!("{}/", url.as_str().trim_end_matches('/'))))
 }

@@ -47,11 +47,12 @@ pub(super) fn read(
         mailboxes: Vec::new(),
         has_crm: false,
     };
-    if let Some(table) = read_file(path, mistakes) {
+    let mend = "name with --config a file that this user may read";
+    if let Some(table) = read_file(path, mend, mistakes) {
         check::check(&file, &table, false, &mut sections, mistakes);
     }
     for path in mailbox_files(path, mistakes) {
-        if let Some(table) = read_file(&path, mistakes) {
+        if let Some(table) = read_file(&path, "let this user read it", mistakes) {
             check::check(&path.display().to_string(), &table, true, &mut sections, mistakes);
         }
     }
@@ -130,11 +131,14 @@ fn variable(
     }
     let (prefix, last) = path.rsplit_once('.').unwrap_or(("", path));
     let Some(near) = keys::nearest(prefix, last, settable) else { return };
-    let harmless = match keys::named(&near.path) {
-        Named::Key(key) => near.meant && !key.is_about_secrets() && !keys::sounds_secret(path),
-        Named::Table | Named::Tables | Named::Nothing => false,
-    };
     let variable = near.path.to_uppercase().replace('.', "__");
+    let (harmless, variable) = match keys::named(&near.path) {
+        Named::Key(key) => {
+            let harmless = !key.is_about_secrets() && !keys::sounds_secret(path);
+            (near.meant && harmless, variable)
+        }
+        Named::Table | Named::Tables | Named::Nothing => (false, format!("{variable}__KEY")),
+    };
     mistakes.push(mistake(
         if harmless { shown(text) } else { HIDDEN.to_owned() },
         "unknown key, the environment sets keys of [crm], [ledger], [http] and [daemon]".into(),
@@ -143,7 +147,11 @@ fn variable(
 }
 
 /// A file's values; a mistake and `None` if it cannot be read or is no TOML.
-fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<BTreeMap<String, Raw>> {
+fn read_file(
+    path: &Path,
+    mend: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<BTreeMap<String, Raw>> {
     let mut mistake = |key: String, value: String, reason: String, mend: &str| {
         let file = path.display().to_string();
         mistakes.push(Mistake { file, key, value, reason, mend: mend.to_owned() });
@@ -151,7 +159,8 @@ fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<BTreeMap<String
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            let mend = "name a file that this user may read";
+            let no_text = error.kind() == std::io::ErrorKind::InvalidData;
+            let mend = if no_text { "write it in UTF-8, as all TOML" } else { mend };
             mistake(String::new(), String::new(), format!("cannot be read: {error}"), mend);
             return None;
         }
@@ -194,7 +203,7 @@ fn mailbox_files(path: &Path, mistakes: &mut Vec<Mistake>) -> Vec<PathBuf> {
             key: String::new(),
             value: String::new(),
             reason: format!("cannot be read: {error}"),
-            mend: "let this user read it".into(),
+            mend: "let it be a folder that this user may read".into(),
         });
     };
     let entries = match std::fs::read_dir(&folder) {

@@ -7,8 +7,8 @@ use url::Host;
 
 use super::global::{credential_path, is_loopback, not_a_credential, warn_if_open};
 use super::layers::Surroundings;
-use super::mistake::Mistake;
-use super::secret::{Oauth2, Secret, SecretSource};
+use super::mistake::{HIDDEN, Mistake, shown};
+use super::secret::{Oauth2, Secret, SecretSource, is_a_path};
 use super::section::Section;
 use super::{Imap, Smtp, Tls};
 use super::{defaults as d, number};
@@ -52,6 +52,17 @@ pub(super) fn imap(
     })
 }
 
+/// What tells one login from another: host, port and username, if they are given rightly.
+pub(super) fn identity(section: &Section) -> Option<(String, u16, &str)> {
+    const PORT: &str = "mailbox[].imap.port";
+    // Its mistakes were told before.
+    let host = host(section, "mailbox[].imap.host", "", &mut Vec::new())?;
+    let tls = tls(section, "mailbox[].imap.tls", None, &mut Vec::new());
+    let known = section.whole(PORT).is_some() || !section.has(PORT);
+    let port = known.then(|| port(section, PORT, tls, d::IMAP_PORT, d::IMAP_PORT_PLAIN))?;
+    Some((host.to_lowercase(), port, section.optional("mailbox[].imap.username")?))
+}
+
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 pub(super) fn smtp(
@@ -90,18 +101,21 @@ fn host(section: &Section, key: &str, mend: &str, mistakes: &mut Vec<Mistake>) -
     if text.parse::<std::net::IpAddr>().is_ok() {
         return Some(text.to_owned());
     }
+    // A URL may hold the login: imaps://sales:PASSWORD@imap.example.com.
+    let written = if text.contains('@') { HIDDEN.to_owned() } else { shown(text) };
     if let Some((_, after)) = text.rsplit_once(':')
         && !after.is_empty()
         && after.bytes().all(|c| c.is_ascii_digit())
     {
         let mend = "put the number into the key port";
-        mistakes.push(section.mistake(key, "a host and a port", mend));
+        mistakes.push(section.mistake_about(key, written, "a host and a port", mend));
         return None;
     }
     match Host::parse(text) {
         Ok(Host::Domain(name)) => Some(name),
         Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => {
-            mistakes.push(section.mistake(key, "not a host's name or address", mend));
+            let reason = "not a host's name or address";
+            mistakes.push(section.mistake_about(key, written, reason, mend));
             None
         }
     }
@@ -153,7 +167,9 @@ fn secret(
         [] => {
             let key = format!("{table}.password_file");
             let mend = "name the file that holds the password on its first line";
-            mistakes.push(section.mistake(&key, "required, no secret is given", mend));
+            if !section.lies_in_wrong(&key) {
+                mistakes.push(section.mistake(&key, "required, no secret is given", mend));
+            }
             return None;
         }
         [key] => key,
@@ -182,8 +198,12 @@ fn secret(
         warn_if_open(section, key, &path, warnings);
         // No mistake: a missing password stops this mailbox, not the others.
         if let Err(error) = std::fs::File::open(&path) {
-            let text =
-                format!("{} cannot be read: {error}; this mailbox cannot log in", path.display());
+            let named = is_a_path(text, &path);
+            let file = if named { path.display().to_string() } else { HIDDEN.to_owned() };
+            let text = format!(
+                "{file} cannot be read, this mailbox cannot log in: {error}; put the password on \
+                 the first line of that file"
+            );
             warnings.push(section.warning(key, &text));
         }
         return Some(SecretSource::File(path));

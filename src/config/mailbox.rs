@@ -3,10 +3,11 @@
 use super::layers::Surroundings;
 use super::mistake::{HIDDEN, Mistake, shown};
 use super::section::Section;
-use super::{Folders, Imap, Mailbox, MailboxCrm};
+use super::{Folders, Mailbox, MailboxCrm};
 use super::{defaults as d, login, number};
+use crate::folder::Role;
 use crate::message::address::normalise;
-use crate::rules::{Creation, DealChoice, Policy};
+use crate::rules::{Creation, DealChoice, Pattern, Policy};
 
 /// The mailbox, or `None` after a mistake that leaves none. More mistakes may have been made
 /// where something is returned.
@@ -84,12 +85,57 @@ fn address_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     normalise(text).ok_or(("not a mail address", "write it as name@domain, without a display name"))
 }
 
+/// A pattern as it was written, if there is an address that it could match.
+fn pattern_of(text: &str) -> Result<String, (&'static str, &'static str)> {
+    let text = text.trim();
+    let mend = "write name@domain, domain, or either with *";
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err(("not a pattern", mend));
+    }
+    if !can_match(text) {
+        return Err(("can never match an address", mend));
+    }
+    Ok(text.to_owned())
+}
+
+fn can_match(pattern: &str) -> bool {
+    let (local, domain) = match pattern.rsplit_once('@') {
+        Some((local, domain)) => (local, Some(domain)),
+        // Without a dot it is a pattern of whole addresses, which end as a domain does.
+        None if pattern.contains('*') && !pattern.contains('.') => (pattern, None),
+        None => ("", Some(pattern)),
+    };
+    // No name has an empty label: `.example.com` was meant as `*.example.com`.
+    if domain.is_some_and(|domain| domain.split('.').any(str::is_empty)) {
+        return false;
+    }
+    if !pattern.contains('*') {
+        // Without a star it names addresses itself, and must match those.
+        let named = if local.is_empty() {
+            domain_of(pattern).ok().map(|domain| format!("x@{domain}"))
+        } else {
+            normalise(pattern)
+        };
+        return named.is_some_and(|named| Pattern::new(pattern).matches(&named));
+    }
+    // A star may stand for much: only what no address in normal form holds is sure.
+    let in_domain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "*.-_[]:".contains(c);
+    let domain_can = domain.is_none_or(|domain| {
+        // A part of a label has no A-label.
+        domain.chars().all(in_domain)
+            && domain.split('.').all(|label| label.is_ascii() || !label.contains('*'))
+    });
+    let quoted = local.contains('"');
+    domain_can && (quoted || !local.contains(|c| "<>()[],;:\\".contains(c)))
+}
+
 /// A domain in the form that the domains of normalised addresses have.
 fn domain_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     let domain = text.trim().trim_start_matches('@');
     // Through the one function that knows the normal form, with a local part that it leaves alone.
     let whole = Some(domain)
         .filter(|domain| !domain.contains(['@', '*', '/', ' ']))
+        .filter(|domain| !domain.trim_end_matches('.').split('.').any(str::is_empty))
         .and_then(|domain| normalise(&format!("x@{domain}")));
     match whole.as_deref().and_then(|address| address.strip_prefix("x@")) {
         Some(domain) => Ok(domain.to_owned()),
@@ -97,8 +143,9 @@ fn domain_of(text: &str) -> Result<String, (&'static str, &'static str)> {
     }
 }
 
-/// What `folders.sync` may name beside folders: the attributes of RFC 6154, and `\Inbox`.
-const ROLES: [&str; 5] = ["\\Inbox", "\\Sent", "\\Junk", "\\Trash", "\\Drafts"];
+/// What `folders.sync` may name beside folders, as it is shown: the attributes of RFC 6154, and
+/// `\Inbox`. The older names that [`Role::of_flag`] knows are taken too.
+const ROLES: &str = "\\Inbox \\Sent \\Junk \\Trash \\Drafts \\Archive \\All";
 
 fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<String>) -> Folders {
     const SYNC: &str = "mailbox[].folders.sync";
@@ -108,16 +155,28 @@ fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<St
         mistakes.push(section.mistake(SYNC, "names no folder to read", mend));
     }
     for name in sync.iter().flatten() {
-        let role = ROLES.iter().any(|role| role.eq_ignore_ascii_case(name));
         let reason = match name.strip_prefix('\\') {
             None if name.is_empty() => "empty, where a folder's name or role belongs",
-            Some(_) if !role => "not a role",
+            Some(_) if Role::of_flag(name).is_none() => "not a role",
             None | Some(_) => continue,
         };
-        let mend = format!("take one of {}, or a folder's name", ROLES.join(" "));
+        let mend = format!("take one of {ROLES}, or a folder's name");
         mistakes.push(section.mistake_about(SYNC, shown(name), reason, mend));
     }
-    let folder = |key| section.optional(key).map(str::to_owned);
+    let mut folder = |key| {
+        let name = section.optional(key)?;
+        if !name.starts_with('\\') {
+            return Some(name.to_owned());
+        }
+        // The one role whose folder has the same name on every server.
+        if Role::of_flag(name) == Some(Role::Inbox) {
+            return Some("INBOX".to_owned());
+        }
+        let reason = "a role, where a folder's name belongs";
+        let mend = "name the folder, or leave the key out: it is found by its role then";
+        mistakes.push(section.mistake(key, reason, mend));
+        None
+    };
     let folders = Folders {
         sync,
         sent: folder("mailbox[].folders.sent"),
@@ -132,7 +191,25 @@ fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<St
              saved; choose another folder for spam",
         ));
     }
+    // No trap of the FAQ, and as silent.
+    for (key, named, other) in [
+        ("mailbox[].folders.trash", &folders.trash, "trash"),
+        ("mailbox[].folders.drafts", &folders.drafts, "drafts"),
+    ] {
+        if is_inbox(named) {
+            let text = format!(
+                "the {other} folder is the inbox: nothing that arrives there is saved; choose \
+                 another folder for {other}"
+            );
+            warnings.push(section.warning(key, &text));
+        }
+    }
     folders
+}
+
+/// INBOX is the one name without case (RFC 3501 section 5.1).
+pub(super) fn is_inbox(name: &Option<String>) -> bool {
+    name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX"))
 }
 
 fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {
@@ -156,15 +233,7 @@ fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {
         Some(text) => Some(text.to_owned()),
         None => default,
     };
-    let mut patterns = |key: &str| {
-        list(section, key, mistakes, |text| {
-            let text = text.trim();
-            if text.is_empty() || text.contains(char::is_whitespace) {
-                return Err(("not a pattern", "write name@domain, domain, or either with *"));
-            }
-            Ok(text.to_owned())
-        })
-    };
+    let mut patterns = |key| list(section, key, mistakes, pattern_of);
     let always_new_lead_for = patterns("mailbox[].crm.always_new_lead_for");
     let exclude = patterns("mailbox[].crm.exclude");
     let internal_domains = list(section, "mailbox[].crm.internal_domains", mistakes, domain_of);
@@ -237,27 +306,26 @@ pub(super) fn time_of_day(text: &str) -> Option<jiff::civil::Time> {
     jiff::civil::Time::new(two_digits(hour)?, two_digits(minute)?, 0, 0).ok()
 }
 
-/// Mailboxes that would get in each other's way.
-pub(super) fn clashes(mailboxes: &[(&Section, Mailbox)], mistakes: &mut Vec<Mistake>) {
-    for (index, (section, mailbox)) in mailboxes.iter().enumerate() {
-        for (earlier_section, earlier) in mailboxes.iter().take(index) {
-            if earlier.name == mailbox.name {
-                let reason = format!("given before in {}, names are unique", earlier_section.file);
-                mistakes.push(section.mistake("mailbox[].name", reason, "take another name"));
-            }
-            // A folder read twice would give every message two places that are one.
-            let login = |imap: &Imap| (imap.host.to_lowercase(), imap.port, imap.username.clone());
-            if login(&earlier.imap) == login(&mailbox.imap) {
-                let reason = format!(
-                    "mailbox[{}] in {} has the same host, port and username",
-                    earlier.name, earlier_section.file
-                );
-                mistakes.push(section.mistake(
-                    "mailbox[].imap.username",
-                    reason,
-                    "keep one of them",
-                ));
-            }
+/// Mailboxes that would get in each other's way; also those in which other things are wrong, so
+/// that all is told at once.
+pub(super) fn clashes(mailboxes: &[Section], mistakes: &mut Vec<Mistake>) {
+    for (index, section) in mailboxes.iter().enumerate() {
+        let before = mailboxes.get(..index).unwrap_or_default();
+        let name = section.optional("mailbox[].name");
+        let same_name = |earlier: &&Section| earlier.optional("mailbox[].name") == name;
+        if let Some(earlier) = before.iter().find(same_name).filter(|_| name.is_some()) {
+            let reason = format!("given before in {}, names are unique", earlier.file);
+            mistakes.push(section.mistake("mailbox[].name", reason, "take another name"));
+        }
+        // A folder read twice would give every message two places that are one.
+        let login = login::identity(section);
+        let same_login = |earlier: &&Section| login::identity(earlier) == login;
+        if let Some(earlier) = before.iter().find(same_login).filter(|_| login.is_some()) {
+            let reason = format!(
+                "{} in {} has the same host, port and username",
+                earlier.shown, earlier.file
+            );
+            mistakes.push(section.mistake("mailbox[].imap.username", reason, "keep one of them"));
         }
     }
 }

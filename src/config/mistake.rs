@@ -12,14 +12,16 @@ pub(super) const HIDDEN: &str = "***";
 
 /// Something in the configuration that must be mended before the program can run.
 ///
-/// Shown as `mailcrm: FILE: KEY: VALUE: REASON; MEND`, always on one line.
+/// Shown as `mailcrm: FILE: KEY: VALUE: REASON; MEND`, always on one line, with `(none)` where
+/// there is no key or no value: scripts split it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The file as it was named, or `environment VARIABLE`.
     pub file: String,
-    /// Such as `mailbox[sales].imap.port`; a place such as `line 3` in a file that is no TOML.
+    /// Such as `mailbox[sales].imap.port`; a place such as `line 3, column 1` in a file that is no
+    /// TOML; empty for the file itself.
     pub key: String,
-    /// As written; `***` for a secret.
+    /// As written; `***` for a secret; empty if there is none.
     pub value: String,
     /// What is wrong and why.
     pub reason: String,
@@ -31,9 +33,8 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("mailcrm: ")?;
         for part in [&self.file, &self.key, &self.value] {
-            if !part.is_empty() {
-                write!(f, "{}: ", one_line(part))?;
-            }
+            let part = if part.is_empty() { ABSENT } else { part };
+            write!(f, "{}: ", one_line(part))?;
         }
         write!(f, "{}; {}", one_line(&self.reason), one_line(&self.mend))
     }

@@ -207,7 +207,8 @@ pub struct Smtp {
 pub struct Folders {
     /// Names, or roles such as `\Sent`; `None`: inbox and sent.
     pub sync: Option<Vec<String>>,
-    /// `None` here and below: found by SPECIAL-USE or by well-known names.
+    /// `None` here and below: found by SPECIAL-USE or by well-known names. `\Inbox` has become
+    /// `INBOX`, no other role stands here.
     pub sent: Option<String>,
     pub spam: Option<String>,
     pub trash: Option<String>,
@@ -217,10 +218,7 @@ pub struct Folders {
 impl Folders {
     /// Whether everything arriving counts as spam (FAQ F1): the daemon says so, and `check` fails.
     pub fn spam_is_inbox(&self) -> bool {
-        // INBOX is the one name without case (RFC 3501 section 5.1).
-        self.spam.as_ref().is_some_and(|spam| {
-            spam.eq_ignore_ascii_case("INBOX") || spam.eq_ignore_ascii_case("\\Inbox")
-        })
+        mailbox::is_inbox(&self.spam)
     }
 }
 
@@ -366,16 +364,15 @@ pub fn load(
         ];
         mailbox::warn_of_inline_secrets(section, &keys, &mut warnings);
         let mailbox = mailbox::mailbox(section, &around, &mut mistakes, &mut warnings);
-        mailboxes.extend(mailbox.map(|mailbox| (section, mailbox)));
+        mailboxes.extend(mailbox);
     }
-    mailbox::clashes(&mailboxes, &mut mistakes);
+    mailbox::clashes(&sections.mailboxes, &mut mistakes);
     if sections.mailboxes.is_empty() {
         warnings.push(root.warning("mailbox", "none is configured: no mail is read"));
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let mailboxes = mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect();
     Ok(Config { crm, ledger, daemon, http, mailboxes, warnings })
 }
 

@@ -1,7 +1,7 @@
 //! Secrets: what they are, where they come from, and that nobody prints them.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -65,8 +65,8 @@ pub struct Oauth2 {
 /// A secret that cannot be had. Its text holds no part of the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    #[error("cannot read secret file {path}")]
-    File { path: String, source: std::io::Error },
+    #[error("cannot read {origin}")]
+    File { origin: String, source: std::io::Error },
     #[error("cannot run password_command")]
     Start { source: std::io::Error },
     #[error("password_command ended with {status}")]
@@ -89,7 +89,10 @@ impl SecretSource {
     /// Waits for the disk, or up to 30 seconds for the command, which is killed then.
     pub async fn read(&self) -> Result<Secret, SecretError> {
         match self {
-            SecretSource::File(path) | SecretSource::Credential(path) => read_file(path).await,
+            SecretSource::File(path) => read_file(path, "the file that password_file names").await,
+            SecretSource::Credential(path) => {
+                read_file(path, "the credential that password_credential names").await
+            }
             SecretSource::Command(command) => run(command.expose()).await,
             SecretSource::Password(secret) => Ok(secret.clone()),
             SecretSource::Oauth2(_) => Err(SecretError::NotInForce),
@@ -97,24 +100,52 @@ impl SecretSource {
     }
 }
 
-async fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    let origin = path.display().to_string();
-    let cannot = |source| SecretError::File { path: origin.clone(), source };
+async fn read_file(path: &Path, nameless: &str) -> Result<Secret, SecretError> {
+    let cannot = |source| cannot_read(path, nameless, source);
     let file = tokio::fs::File::open(path).await.map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(SECRET_MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(cannot)?;
-    first_line(bytes, &origin)
+    first_line(bytes, &path.display().to_string())
 }
 
 /// Reads a secret that is needed before anything runs, such as the CRM's URL.
 pub(super) fn read_file_now(path: &Path) -> Result<Secret, SecretError> {
     use std::io::Read;
-    let origin = path.display().to_string();
-    let cannot = |source| SecretError::File { path: origin.clone(), source };
+    let cannot = |source| cannot_read(path, "the secret's file", source);
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(SECRET_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    first_line(bytes, &origin)
+    first_line(bytes, &path.display().to_string())
+}
+
+/// Names the path only if something lies there, else calls it `nameless`: what is written where a
+/// path belongs may be the secret itself, and this text reaches the log and `status`.
+fn cannot_read(path: &Path, nameless: &str, source: std::io::Error) -> SecretError {
+    let origin =
+        if path.exists() { format!("secret file {}", path.display()) } else { nameless.to_owned() };
+    SecretError::File { origin, source }
+}
+
+/// Whether a text written where a secret's path belongs is a path, and so may be shown; `path` is
+/// what it means, from where relative ones count.
+///
+/// It is one if something lies there, or if it begins at the root and its folder is there: a slip
+/// in a file's name is to be found. Without a folder of its own (`/pa55`) it may be a password, as
+/// any relative one may.
+pub(super) fn is_a_path(text: &str, path: &Path) -> bool {
+    if path.exists() {
+        return true;
+    }
+    let own = |folder: &&Path| folder.components().any(|part| matches!(part, Component::Normal(_)));
+    let Some(folder) = Path::new(text).parent().filter(own).filter(|_| text.starts_with('/'))
+    else {
+        return false;
+    };
+    match std::fs::metadata(folder) {
+        Ok(found) => found.is_dir(),
+        // A folder above it is there, and is locked.
+        Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+    }
 }
 
 async fn run(command: &str) -> Result<Secret, SecretError> {
@@ -213,9 +244,14 @@ mod tests {
         let path = folder.path().join("secret");
         let at = path.display().to_string();
         let file = SecretSource::File(path.clone());
+        // What stands for the path may be the password.
         assert_eq!(
             file.read().await.unwrap_err().to_string(),
-            format!("cannot read secret file {at}")
+            "cannot read the file that password_file names"
+        );
+        assert_eq!(
+            SecretSource::File(folder.path().into()).read().await.unwrap_err().to_string(),
+            format!("cannot read secret file {}", folder.path().display())
         );
         let cases: &[(&str, &[u8], &str)] = &[
             ("empty", b"", "the first line of PATH is empty"),
@@ -227,6 +263,31 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             let said = file.read().await.unwrap_err().to_string();
             assert_eq!(said, error.replace("PATH", &at), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_a_path_only_if_it_cannot_be_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pw"), "hunter2").unwrap();
+        let at = folder.path().display().to_string();
+        let cases: &[(&str, &str, bool)] = &[
+            ("a file", "AT/pw", true),
+            ("a file beside the configuration", "pw", true),
+            ("a slip in a file's name", "AT/wp", true),
+            ("a slip in a folder's name", "AT/there/pw", false),
+            ("a file taken for a folder", "AT/pw/pw", false),
+            ("a password", "hunter2", false),
+            ("a password that begins with a slash", "/hunter2", false),
+            ("and with two", "//hunter2", false),
+            ("and with a dot", "/./hunter2", false),
+            ("a password with a slash", "hunter/2", false),
+            ("a URL without its scheme", "portal.example/rest/1/s3cr3t/", false),
+            ("a URL's path", "/rest/1/s3cr3t/", false),
+        ];
+        for (name, text, expected) in cases {
+            let text = text.replace("AT", &at);
+            assert_eq!(is_a_path(&text, &folder.path().join(&text)), *expected, "{name}");
         }
     }
 

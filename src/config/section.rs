@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{self, Key, Kind, Named};
+use super::keys::{self, Key, Named};
 use super::mistake::{ABSENT, HIDDEN, Mistake};
 use super::value::Checked;
 
@@ -41,6 +41,12 @@ impl Section {
     /// Whether the key was given, rightly or wrongly.
     pub fn has(&self, path: &str) -> bool {
         self.given.contains_key(path) || self.wrong.contains(path)
+    }
+
+    /// Whether a mistake was made of a table in which the key lies: what it holds is not missed.
+    pub fn lies_in_wrong(&self, path: &str) -> bool {
+        path.match_indices('.')
+            .any(|(end, _)| path.get(..end).is_some_and(|t| self.wrong.contains(t)))
     }
 
     /// Whether any key of the table was given.
@@ -105,7 +111,7 @@ impl Section {
             }
             Some(text) => Some(text),
             None => {
-                if !self.has(path) {
+                if !self.has(path) && !self.lies_in_wrong(path) {
                     mistakes.push(self.mistake(path, "required", mend));
                 }
                 None
@@ -137,7 +143,8 @@ impl Section {
         mend: impl Into<String>,
     ) -> Mistake {
         let value = match (keys::named(path), self.given.get(path)) {
-            (Named::Key(Key { kind: Kind::Secret, .. }), Some(_)) => HIDDEN.to_owned(),
+            // Also where only a path or a name belongs: the secret itself may stand there.
+            (Named::Key(key), Some(_)) if key.is_about_secrets() => HIDDEN.to_owned(),
             (_, Some(given)) => given.value.show(),
             (_, None) => ABSENT.to_owned(),
         };

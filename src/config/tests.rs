@@ -116,14 +116,24 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         ),
         (
             "an IDLE that never rests",
-            "[mailbox.imap]\nidle_refresh_secs = 29",
-            "mailbox[sales].imap.idle_refresh_secs: 29: less than 30, the server would be asked all \
-             the time; take 300",
+            "[mailbox.imap]\nidle_refresh_secs = 0",
+            "mailbox[sales].imap.idle_refresh_secs: 0: less than 1, the server would be asked all the \
+             time; take 300",
         ),
         (
             "a number in quotes",
             "[mailbox.imap]\nport = \"993\"",
-            "mailbox[sales].imap.port: 993: not a whole number; take 993",
+            "mailbox[sales].imap.port: 993: a text, not a number; write it without quotes",
+        ),
+        (
+            "a word for a number",
+            "[mailbox.imap]\nport = \"imaps\"",
+            "mailbox[sales].imap.port: imaps: not a whole number; take 993",
+        ),
+        (
+            "a flag in quotes",
+            "[mailbox.crm]\nrepeat_lead = \"true\"",
+            "mailbox[sales].crm.repeat_lead: true: a text; write it without quotes",
         ),
         (
             "a port that is none",
@@ -134,6 +144,11 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
             "a slip of the keyboard",
             "[mailbox.imap]\nprot = 993",
             "mailbox[sales].imap.prot: 993: unknown key; the nearest is mailbox[sales].imap.port",
+        ),
+        (
+            "a text for a table",
+            "imap = \"imap.example.com\"",
+            "mailbox[sales].imap: ***: not a table; write [mailbox.imap]",
         ),
         (
             "a key in the wrong table",
@@ -240,10 +255,27 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
              example.com",
         ),
         (
+            "subdomains among domains",
+            "[mailbox.crm]\ninternal_domains = [\".example.com\"]",
+            "mailbox[sales].crm.internal_domains: .example.com: not a domain; write it as example.com",
+        ),
+        (
             "a pattern with a blank",
             "[mailbox.crm]\nexclude = [\"a b\"]",
             "mailbox[sales].crm.exclude: a b: not a pattern; write name@domain, domain, or either \
              with *",
+        ),
+        (
+            "a pattern of nothing",
+            "[mailbox.crm]\nexclude = [\"ok.example\", \"@\"]",
+            "mailbox[sales].crm.exclude: @: can never match an address; write name@domain, domain, \
+             or either with *",
+        ),
+        (
+            "a pattern in brackets",
+            "[mailbox.crm]\nalways_new_lead_for = [\"<a@b.example>\"]",
+            "mailbox[sales].crm.always_new_lead_for: <a@b.example>: can never match an address; \
+             write name@domain, domain, or either with *",
         ),
         (
             "no folder",
@@ -255,7 +287,19 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
             "a role that is none",
             "[mailbox.folders]\nsync = [\"\\\\inbox\", \"\\\\Snet\"]",
             "mailbox[sales].folders.sync: \\Snet: not a role; take one of \\Inbox \\Sent \\Junk \
-             \\Trash \\Drafts, or a folder's name",
+             \\Trash \\Drafts \\Archive \\All, or a folder's name",
+        ),
+        (
+            "a role for a name",
+            "[mailbox.folders]\nspam = \"\\\\Junk\"",
+            "mailbox[sales].folders.spam: \\Junk: a role, where a folder's name belongs; name the \
+             folder, or leave the key out: it is found by its role then",
+        ),
+        (
+            "an unknown role for a name",
+            "[mailbox.folders]\ndrafts = \"\\\\Draft\"",
+            "mailbox[sales].folders.drafts: \\Draft: a role, where a folder's name belongs; name \
+             the folder, or leave the key out: it is found by its role then",
         ),
         ("not a table", "crm = true", "mailbox[sales].crm: ***: not a table; write [mailbox.crm]"),
         (
@@ -268,7 +312,12 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
         let toml = match lines.strip_prefix("[mailbox.imap]\n") {
             Some(keys) => format!("{LEAST}{keys}\n"),
             None if lines.starts_with('[') => format!("{LEAST}{lines}\n"),
-            None => LEAST.replace("[mailbox.imap]", &format!("{lines}\n[mailbox.imap]")),
+            None => match LEAST.split_once("[mailbox.imap]") {
+                // Instead of the table itself.
+                Some((before, _)) if lines.starts_with("imap =") => format!("{before}{lines}\n"),
+                Some((before, table)) => format!("{before}{lines}\n[mailbox.imap]{table}"),
+                None => unreachable!(),
+            },
         };
         assert_eq!(mistakes(&toml, &[]), format!("mailcrm: ETC/mailcrm.toml: {line}"), "{name}");
     }
@@ -349,8 +398,13 @@ fn what_a_mailbox_must_have_is_asked_for() {
         (
             "password_file = \"pw\"",
             "password_credential = \"../pw\"",
-            "mailbox[sales].imap.password_credential: ../pw: not a credential's name; take the name \
+            "mailbox[sales].imap.password_credential: ***: not a credential's name; take the name \
              given in LoadCredential=",
+        ),
+        (
+            "imap.example.com",
+            "imaps://sales:hunter2@imap.example.com:993",
+            "mailbox[sales].imap.host: ***: a host and a port; put the number into the key port",
         ),
         (
             "password_file = \"pw\"",
@@ -386,13 +440,12 @@ fn mistakes_outside_mailboxes_are_told_alike() {
         (
             "two URLs",
             "[crm]\nurl = \"https://x.example/rest/1/s/\"\nurl_file = \"crm.url\"",
-            "crm.url_file: crm.url: given beside crm.url; keep one of them",
+            "crm.url_file: ***: given beside crm.url; keep one of them",
         ),
         (
             "a URL that crosses the network in clear",
             "[crm]\nurl = \"http://portal.example/rest/1/s3cr3t/\"",
-            "crm.url: ***: a plain http: URL, which is for a loopback host only; copy the inbound \
-             webhook's URL from Bitrix24, up to the slash after the secret",
+            "crm.url: ***: a plain http: URL, which is for a loopback host only; write https:",
         ),
         (
             "a URL with a method",
@@ -409,9 +462,21 @@ fn mistakes_outside_mailboxes_are_told_alike() {
         (
             "a file that is not there",
             "[crm]\nurl_file = \"nowhere.url\"",
-            "crm.url_file: nowhere.url: cannot read secret file ETC/nowhere.url: No such file or \
+            "crm.url_file: ***: cannot read the secret's file: No such file or directory (os error \
+             2); put the webhook's URL on the first line of that file, readable by this user",
+        ),
+        (
+            "a file that is not there, in a folder that is",
+            "[crm]\nurl_file = \"/usr/nowhere.url\"",
+            "crm.url_file: /usr/nowhere.url: cannot read the secret's file: No such file or \
              directory (os error 2); put the webhook's URL on the first line of that file, readable \
              by this user",
+        ),
+        (
+            "a folder for a file",
+            "[crm]\nurl_file = \"/usr\"",
+            "crm.url_file: /usr: cannot read secret file /usr: Is a directory (os error 21); put the \
+             webhook's URL on the first line of that file, readable by this user",
         ),
         (
             "a file with something else in it",
@@ -423,6 +488,24 @@ fn mistakes_outside_mailboxes_are_told_alike() {
             "a URL for a file",
             "[crm]\nurl_file = \"https://portal.example/rest/1/s3cr3t/\"",
             "crm.url_file: ***: a URL, not a file; put the URL into a file and name that file",
+        ),
+        (
+            "a URL without its scheme for a file",
+            "[crm]\nurl_file = \"portal.example/rest/1/s3cr3t/\"",
+            "crm.url_file: ***: cannot read the secret's file: No such file or directory (os error \
+             2); put the webhook's URL on the first line of that file, readable by this user",
+        ),
+        (
+            "a URL for a credential",
+            "[crm]\nurl_credential = \"https://portal.example/rest/1/s3cr3t/\"",
+            "crm.url_credential: ***: not a credential's name; take the name given in \
+             LoadCredential=",
+        ),
+        (
+            "a secret for a credential's name",
+            "[crm]\nurl_credential = \"s3cr3t\"",
+            "crm.url_credential: ***: cannot read the secret's file: No such file or directory (os \
+             error 2); give the service LoadCredential= with that name",
         ),
         (
             "a rate of nothing",
@@ -497,10 +580,14 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
         (
             "no value",
             "[crm]\nurl = hunter2",
-            "line 2, column 7: string values must be quoted, expected literal string",
+            "line 2, column 7: (none): string values must be quoted, expected literal string",
         ),
-        ("a key twice", "[crm]\nburst = 1\nburst = 2", "line 3, column 1: duplicate key"),
-        ("too large", "[crm]\nburst = 99999999999999999999", "a number is too large for any key"),
+        ("a key twice", "[crm]\nburst = 1\nburst = 2", "line 3, column 1: (none): duplicate key"),
+        (
+            "too large",
+            "[crm]\nburst = 99999999999999999999",
+            "(none): (none): a number is too large for any key",
+        ),
     ];
     for (name, toml, line) in cases {
         let line = format!(
@@ -509,11 +596,18 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_without_quoting_it() {
         assert_eq!(mistakes(toml, &[]), line, "{name}");
     }
     let etc = Etc::new("");
+    std::fs::write(etc.path("latin-1.toml"), b"[crm]\noriginator = \"\xfc\"\n").unwrap();
+    let said = load(&etc.path("latin-1.toml"), std::iter::empty()).unwrap_err();
+    assert_eq!(
+        etc.lines(&said),
+        "mailcrm: ETC/latin-1.toml: (none): (none): cannot be read: stream did not contain valid \
+         UTF-8; write it in UTF-8, as all TOML"
+    );
     let said = load(&etc.path("none.toml"), std::iter::empty()).unwrap_err();
     assert_eq!(
         etc.lines(&said),
-        "mailcrm: ETC/none.toml: cannot be read: No such file or directory (os error 2); name a \
-         file that this user may read"
+        "mailcrm: ETC/none.toml: (none): (none): cannot be read: No such file or directory (os error 2); name with \
+         --config a file that this user may read"
     );
 }
 
@@ -541,6 +635,32 @@ fn mailboxes_lie_beside_the_file_too_and_must_not_clash() {
          mailcrm: ETC/mailboxes.d/20.toml: mailbox[sales].imap.username: sales@example.com: \
          mailbox[sales] in ETC/mailcrm.toml has the same host, port and username; keep one of them"
     );
+}
+
+#[test]
+fn mailboxes_and_employees_that_clash_are_told_with_their_other_mistakes() {
+    let faulty = LEAST.replace("owner = 7\n", "");
+    let other_port = format!("{LEAST}port = 1143\n").replace("\"sales\"", "\"info\"");
+    let bad_port = other_port.replace("1143", "99999");
+    let employee = "[[crm.employee]]\nid = 7\n";
+    #[rustfmt::skip]
+    let cases: &[(&str, String, &[&str])] = &[
+        ("the earlier faulty", format!("{faulty}{LEAST}"), &["owner", "name", "imap.username"]),
+        ("the later faulty",   format!("{LEAST}{faulty}"), &["owner", "name", "imap.username"]),
+        ("both",               format!("{faulty}{faulty}"), &["owner", "owner", "name", "imap.username"]),
+        ("another port",       format!("{LEAST}{other_port}"), &[]),
+        ("no port to compare", format!("{LEAST}{bad_port}"), &["imap.port"]),
+        ("the same port",      format!("{LEAST}port = 993\n{LEAST}").replacen("\"sales\"", "\"info\"", 1), &["imap.username"]),
+        ("employees",          format!("[crm]\nkind = \"sandbox\"\n{employee}{employee}"), &["url_file", "id", "url_file"]),
+    ];
+    for (name, toml, keys) in cases {
+        let said = mistakes(toml, &[]);
+        let told: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.split(": ").nth(2)?.split_once("].").map(|(_, key)| key))
+            .collect();
+        assert_eq!(told, *keys, "{name}: {said}");
+    }
 }
 
 #[test]
@@ -591,6 +711,11 @@ fn a_variable_that_names_no_key_is_told_with_the_nearest() {
             format!(
                 "mailbox.imap.password: ***: {ONLY}; the nearest is ledger.path (MAILCRM__LEDGER__PATH)"
             ),
+        ),
+        (
+            "MAILCRM__LEGDER",
+            "x",
+            format!("legder: ***: {ONLY}; the nearest is ledger (MAILCRM__LEDGER__KEY)"),
         ),
         (
             "MAILCRM__LEDGER__SPOOL_MAX_MIB",
@@ -666,15 +791,25 @@ fn what_is_odd_is_a_warning_and_no_mistake() {
                    filed in Bitrix24";
     let spam = "mailbox[sales].folders.spam: the spam folder is the inbox: everything arriving there \
                 counts as spam and is not saved; choose another folder for spam";
-    let missing = "mailbox[sales].imap.password_file: ETC/none cannot be read: No such file or \
-                   directory (os error 2); this mailbox cannot log in";
+    let trash = "mailbox[sales].folders.trash: the trash folder is the inbox: nothing that arrives \
+                 there is saved; choose another folder for trash";
+    let missing = |path: &str| {
+        format!(
+            "mailbox[sales].imap.password_file: {path} cannot be read, this mailbox cannot log in: \
+             No such file or directory (os error 2); put the password on the first line of that file"
+        )
+    };
+    // A relative name may be the password itself.
+    let (hidden, named) = (missing("***"), missing("/usr/none"));
     let with = |lines: &str| format!("{LEAST}{lines}\n");
     let cases: &[(&str, String, &[&str])] = &[
         ("no mailbox", String::new(), &[sandbox, "mailbox: none is configured: no mail is read"]),
         ("spam is the inbox", with("[mailbox.folders]\nspam = \"Inbox\""), &[sandbox, spam]),
         ("by its role", with("[mailbox.folders]\nspam = \"\\\\Inbox\""), &[sandbox, spam]),
+        ("trash is the inbox", with("[mailbox.folders]\ntrash = \"inbox\""), &[sandbox, trash]),
         ("spam is spam", with("[mailbox.folders]\nspam = \"Junk\""), &[sandbox]),
-        ("no password yet", LEAST.replace("\"pw\"", "\"none\""), &[sandbox, missing]),
+        ("no password yet", LEAST.replace("\"pw\"", "\"/usr/none\""), &[sandbox, &named]),
+        ("a password for a file", LEAST.replace("\"pw\"", "\"hunter2\""), &[sandbox, &hidden]),
         (
             "a URL for the sandbox",
             format!("[crm]\nkind = \"sandbox\"\nurl_file = \"crm.url\"\n{LEAST}"),
@@ -705,6 +840,93 @@ fn a_secret_that_everybody_may_read_is_warned_of() {
              chmod o-rwx it",
         ]
     );
+}
+
+#[test]
+fn every_role_that_a_folder_can_have_may_be_read() {
+    for role in ["Inbox", "sent", "Junk", "Spam", "Trash", "DRAFTS", "All", "AllMail", "Archive"] {
+        let config =
+            Etc::new(&format!("{LEAST}[mailbox.folders]\nsync = [\"\\\\{role}\"]\n")).load();
+        assert_eq!(config.mailboxes[0].folders.sync, Some(vec![format!("\\{role}")]));
+    }
+}
+
+#[test]
+fn the_inbox_named_by_its_role_is_the_inbox_for_every_key() {
+    for key in ["sent", "spam", "trash", "drafts"] {
+        let lines = format!("[mailbox.folders]\n{key} = \"\\\\inbox\"\n");
+        let folders = Etc::new(&format!("{LEAST}{lines}")).load().mailboxes.remove(0).folders;
+        let named = [&folders.sent, &folders.spam, &folders.trash, &folders.drafts];
+        let named: Vec<&str> = named.into_iter().flatten().map(String::as_str).collect();
+        // As the daemon compares it with what the server lists.
+        assert_eq!(named, ["INBOX"], "{key}");
+        assert_eq!(folders.spam_is_inbox(), key == "spam", "{key}");
+    }
+}
+
+#[test]
+fn a_pattern_that_can_never_match_is_a_mistake() {
+    let never = [
+        "@",
+        "ann@",
+        "<a@b>",
+        "<ann@*>",
+        "*@",
+        "*.",
+        "*@.example",
+        "a,b@*",
+        "*@b>",
+        ".example.com",
+        "example.com.",
+        "a@b@c",
+        "mü*.example",
+        "ann@example..com",
+        "http://x.example/*",
+    ];
+    let ever = [
+        "ann@example.com",
+        "Ann@Example.COM",
+        "example.com",
+        "@example.com",
+        "bücher.example",
+        "@Bücher.example",
+        "localhost",
+        "*",
+        "*@*",
+        "*newsletter*",
+        "no-reply*@*",
+        "noreply*",
+        "*.example.com",
+        "@*.example.com",
+        "example.*",
+        "*.müller.example",
+        "*@xn--*",
+        "mü*@x.example",
+        "\"a*@x.example",
+        "*@[192.0.2.*]",
+        "o'neil@x.example",
+        "r3---x.example",
+    ];
+    for (patterns, all_wrong) in [(never.as_slice(), true), (ever.as_slice(), false)] {
+        for pattern in patterns {
+            let lines = format!("[mailbox.crm]\nexclude = ['''{pattern}''']\n");
+            let said = mistakes(&format!("{LEAST}{lines}"), &[]);
+            assert_eq!(said != "(none)", all_wrong, "{pattern}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_limit_keeps_out_nonsense_only() {
+    let least = LEAST.to_owned();
+    let cases = [
+        ("IDLE", format!("{least}idle_refresh_secs = 1\n")),
+        ("polling", format!("{least}poll_secs = 1\n")),
+        ("following", format!("[crm]\nkind = \"sandbox\"\nfollow_responsible_secs = 1\n{least}")),
+    ];
+    for (name, toml) in cases {
+        assert_eq!(mistakes(&toml, &[]), "(none)", "{name}");
+    }
 }
 
 #[test]

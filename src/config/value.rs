@@ -111,6 +111,8 @@ impl Checked {
     }
 }
 
+const UNQUOTE: &str = "write it without quotes";
+
 /// What is wrong with one value.
 pub(super) struct Wrong {
     pub value: String,
@@ -127,15 +129,17 @@ pub(super) fn check_value(key: &Key, value: &Raw) -> Result<Checked, Wrong> {
     };
     match &key.kind {
         Kind::Flag => value.flag().map(Checked::Flag).ok_or_else(|| {
+            if value.text().is_some_and(|text| text.parse::<bool>().is_ok()) {
+                return wrong(value, "a text", UNQUOTE.into());
+            }
             wrong(value, "neither true nor false", mend(key, "write true or false"))
         }),
         Kind::Whole { min, below, max, above } => {
             let Some(number) = value.whole() else {
-                return Err(wrong(
-                    value,
-                    "not a whole number",
-                    mend(key, "write it without quotes"),
-                ));
+                if value.text().is_some_and(|text| text.parse::<i64>().is_ok()) {
+                    return Err(wrong(value, "a text, not a number", UNQUOTE.into()));
+                }
+                return Err(wrong(value, "not a whole number", mend(key, "write a number")));
             };
             within(number, *min, below, *max, above)
                 .map(Checked::Whole)
@@ -143,7 +147,10 @@ pub(super) fn check_value(key: &Key, value: &Raw) -> Result<Checked, Wrong> {
         }
         Kind::Real { min, below, max, above } => {
             let Some(number) = value.real() else {
-                return Err(wrong(value, "not a number", mend(key, "write it without quotes")));
+                if value.text().is_some_and(|text| text.parse::<f64>().is_ok()) {
+                    return Err(wrong(value, "a text, not a number", UNQUOTE.into()));
+                }
+                return Err(wrong(value, "not a number", mend(key, "write a number")));
             };
             within(number, *min, below, *max, above)
                 .map(Checked::Real)

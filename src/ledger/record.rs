@@ -307,8 +307,8 @@ fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite:
     tx.prepare_cached(
         "INSERT INTO message (fingerprint, message_id, state, reason, direction, class, sender,
                               subject, received_at, refs, owner, employees_known, evidence,
-                              candidates, activity_id, answers)
-         VALUES (?1, ?2, 'skipped', NULL, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, '[]', ?11, ?12)",
+                              candidates, answers)
+         VALUES (?1, ?2, 'skipped', NULL, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, '[]', ?11)",
     )?
     .execute(params![
         seen.fingerprint.as_slice(),
@@ -321,7 +321,6 @@ fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite:
         json(&facts.refs)?,
         int(batch.owner),
         json(&evidence)?,
-        facts.crm_activity.map(int),
         answers(facts),
     ])?;
     Ok(tx.last_insert_rowid())
@@ -371,9 +370,18 @@ fn decide(
         evidence.retain(|fact| fact.rule == REUSED_ID);
         evidence.splice(0..0, facts.evidence.iter().cloned());
     }
+    // Clients write with ids of their own portals' activities: those are none of ours.
+    let own_activity = match seen.verdict {
+        Verdict::Skip(Reason::OwnCrmMail) => facts.crm_activity,
+        Verdict::PlaceOnly
+        | Verdict::Skip(_)
+        | Verdict::Queue { .. }
+        | Verdict::Quarantine { .. } => None,
+    };
     tx.prepare_cached(
         "UPDATE message SET state = ?2, reason = ?3, direction = ?4, class = ?5, owner = ?6,
-                            employees_known = ?7, refs = ?9, answers = ?10, evidence = ?8
+                            employees_known = ?7, refs = ?9, answers = ?10, evidence = ?8,
+                            activity_id = CASE ?2 WHEN 'skipped' THEN coalesce(?11, activity_id) END
          WHERE id = ?1",
     )?
     .execute(params![
@@ -387,9 +395,9 @@ fn decide(
         json(&evidence)?,
         json(&facts.refs)?,
         answers(facts),
+        own_activity.map(int),
     ])?;
-    if let (Verdict::Skip(Reason::OwnCrmMail), Some(activity)) = (&seen.verdict, facts.crm_activity)
-    {
+    if let Some(activity) = own_activity {
         // The CRM is asked where it filed the mail: answers to it go there.
         tx.prepare_cached(
             "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,

@@ -42,7 +42,8 @@ pub struct MessageView {
     pub fingerprint: [u8; 32],
     pub places: Vec<PlaceView>,
     pub direction: Option<String>,
-    pub class: String,
+    /// `None`, as the direction, of a message of which nothing could be read.
+    pub class: Option<String>,
     pub from: Option<String>,
     pub subject: String,
     pub state: String,
@@ -76,8 +77,9 @@ pub enum Named {
 pub struct FolderStatus {
     pub name: String,
     pub role: String,
-    pub uid_validity: u32,
-    pub uid_next: u32,
+    /// `None` here and below: the folder was never read.
+    pub uid_validity: Option<u32>,
+    pub uid_next: Option<u32>,
     pub behind: u64,
 }
 
@@ -181,6 +183,18 @@ impl Ledger {
         .await
     }
 
+    /// The message that is this one (product.md section 3), if it is known.
+    pub async fn same(&self, fingerprint: [u8; 32]) -> Result<Option<MessageView>, Error> {
+        self.read("look for a message", move |conn| {
+            let id = conn
+                .prepare_cached("SELECT id FROM message WHERE fingerprint = ?1")?
+                .query_row(params![fingerprint.as_slice()], |row| row.get("id"))
+                .optional()?;
+            id.map_or(Ok(None), |id| view(conn, id))
+        })
+        .await
+    }
+
     /// Mailboxes and folders as the daemon last noted them.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxStatus>, Error> {
         self.read("read mailboxes", |conn| {
@@ -256,8 +270,9 @@ impl Ledger {
 
 fn folders(conn: &Connection, mailbox: i64) -> rusqlite::Result<Vec<FolderStatus>> {
     let mut statement = conn.prepare_cached(
-        "SELECT name, role, uid_validity, uid_next, behind FROM folder
-         WHERE mailbox = ?1 ORDER BY name",
+        "SELECT name, role, nullif(uid_validity, 0) AS uid_validity,
+                nullif(uid_next, 0) AS uid_next, behind
+         FROM folder WHERE mailbox = ?1 ORDER BY name",
     )?;
     let rows = statement.query_map(params![mailbox], |row| {
         Ok(FolderStatus {
@@ -274,7 +289,8 @@ fn folders(conn: &Connection, mailbox: i64) -> rusqlite::Result<Vec<FolderStatus
 fn view(conn: &Connection, id: i64) -> rusqlite::Result<Option<MessageView>> {
     let found = conn
         .prepare_cached(
-            "SELECT m.id, m.message_id, m.fingerprint, m.direction, m.class, m.sender, m.subject,
+            "SELECT m.id, m.message_id, m.fingerprint, m.direction,
+                    CASE WHEN m.direction IS NOT NULL THEN m.class END AS class, m.sender, m.subject,
                     m.state, m.reason, m.evidence, m.candidates, m.activity_id, m.responsible,
                     m.owner, m.received_at, m.recorded_at, m.activity_created_at,
                     m.activity_completed_at, e.next_attempt_at
@@ -343,4 +359,92 @@ fn view(conn: &Connection, id: i64) -> rusqlite::Result<Option<MessageView>> {
     })?;
     view.attempts = attempts.collect::<rusqlite::Result<_>>()?;
     Ok(Some(view))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ledger::{Batch, FolderRow, MailboxId, MessageFacts, Seen, Stretch, Verdict};
+    use crate::message::Class;
+    use crate::rules::{Direction, Reason};
+
+    const ACTIVITY: u64 = 123;
+
+    fn seen(uid: u32, direction: Option<Direction>, verdict: Verdict) -> Seen {
+        Seen {
+            uid,
+            fingerprint: [uid.to_le_bytes()[0]; 32],
+            facts: MessageFacts {
+                message_id: None,
+                direction,
+                class: Class::Normal,
+                sender: None,
+                subject: String::new(),
+                received_at: 0,
+                refs: Vec::new(),
+                evidence: Vec::new(),
+                crm_activity: Some(ACTIVITY),
+            },
+            verdict,
+        }
+    }
+
+    async fn folder(ledger: &Ledger, mailbox: MailboxId, name: &str) -> FolderRow {
+        ledger.folder(mailbox, name.to_owned(), "inbox", 0, 7).await.unwrap()
+    }
+
+    /// A ledger with a folder that was read and one that was not.
+    async fn with(folder_of: &tempfile::TempDir, seen: Vec<Seen>) -> Ledger {
+        let ledger = Ledger::open(&folder_of.path().join("ledger.sqlite"), 1 << 20).unwrap();
+        let names = ["sales", "imap.example.com", "sales"].map(str::to_owned);
+        let mailbox = ledger.register_mailboxes(vec![names.into()]).await.unwrap()[0];
+        folder(&ledger, mailbox, "Unread").await;
+        let row = FolderRow { uid_validity: 3, ..folder(&ledger, mailbox, "INBOX").await };
+        ledger.begin_folder(row.clone(), false).await.unwrap();
+        ledger.folder_seen(row.id, 9, 0).await.unwrap();
+        let batch = Batch {
+            mailbox,
+            folder: row.id,
+            role: "inbox",
+            uid_validity: 3,
+            owner: 7,
+            stretch: Arc::new(Stretch::default()),
+            first_reading: false,
+            seen,
+            gone: Default::default(),
+            now: 0,
+        };
+        ledger.record(batch).await.unwrap();
+        ledger
+    }
+
+    #[tokio::test]
+    async fn what_is_absent_is_none() {
+        let outgoing = Some(Direction::Outgoing);
+        let incoming = Some(Direction::Incoming);
+        let normal = Some("normal");
+        let unreadable = Verdict::Quarantine { raw: None, whole: true };
+        #[rustfmt::skip]
+        let cases = [
+            ("sent by the CRM",      seen(1, outgoing, Verdict::Skip(Reason::OwnCrmMail)), normal, Some(ACTIVITY)),
+            ("of a client's portal", seen(2, incoming, Verdict::Skip(Reason::Excluded)),   normal, None),
+            ("unreadable",           seen(3, None,     unreadable),                        None,   None),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = with(&folder, cases.iter().map(|(_, seen, ..)| seen.clone()).collect()).await;
+        for (name, seen, class, activity) in cases {
+            let view = ledger.same(seen.fingerprint).await.unwrap().unwrap();
+            assert_eq!((view.class.as_deref(), view.activity_id), (class, activity), "{name}");
+        }
+        assert!(ledger.same([9; 32]).await.unwrap().is_none());
+        let folders = ledger.mailboxes().await.unwrap().remove(0).folders;
+        let said: Vec<_> = folders
+            .iter()
+            .map(|folder| (folder.name.as_str(), folder.uid_validity, folder.uid_next))
+            .collect();
+        assert_eq!(said, [("INBOX", Some(3), Some(9)), ("Unread", None, None)]);
+    }
 }

@@ -180,6 +180,10 @@ fn all_mail(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Finding>) {
     let inbox = shown.folders.iter().any(|folder| folder.synced && folder.name == "INBOX");
     let all = shown.folders.iter().find(|folder| folder.synced && folder.role == Role::All);
     if let (true, Some(all)) = (inbox, all) {
+        let by_role = |name: &&String| {
+            name.starts_with('\\') && Role::of_flag(name.as_str()) == Some(Role::All)
+        };
+        let entry = mailbox.folders.sync.iter().flatten().find(by_role).unwrap_or(&all.name);
         findings.push(Finding::warn(
             Some(&mailbox.name),
             "all-mail-overlap",
@@ -188,7 +192,7 @@ fn all_mail(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Finding>) {
                  twice, though filed once",
                 all.name
             ),
-            &format!("take \"{}\" out of folders.sync", all.name),
+            &format!("take \"{entry}\" out of folders.sync"),
         ));
     }
 }
@@ -273,6 +277,7 @@ mod tests {
             ("no sent folder", "",                   without_sent,  vec![("sent-missing", "folders.sent")]),
             ("sent left out",  "sync = [\"INBOX\"]", sent_left_out, vec![("sent-missing", "add \"Sent\"")]),
             ("absent folder",  "",                   absent,        vec![("folder-missing", "INBOX, Sent, Junk, Clients")]),
+            ("All Mail, role", "sync = [\"INBOX\", \"\\\\AllMail\"]", gmail.clone(), vec![("all-mail-overlap", "take \"\\AllMail\" out")]),
             ("All Mail",       "",                   gmail,         vec![("all-mail-overlap", "take \"[Gmail]/All Mail\" out")]),
             ("All Mail alone", "",                   gmail_alone,   vec![]),
             ("no such spam",   "spam = \"Bulk\"",    usual(),       vec![("role-without-folder", "folders.spam")]),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::finding::Finding;
 use crate::card::Employee;
-use crate::config::Mailbox;
+use crate::config::{Mailbox, SecretSource};
 use crate::imap;
 
 /// The traps that the configuration alone shows.
@@ -92,10 +92,21 @@ pub(super) fn login_failed(mailbox: &Mailbox, error: &imap::Error) -> Finding {
         imap::Error::Credentials { .. } | imap::Error::Held { .. } => {
             "mend imap.username or the secret; the daemon tries a changed secret at once"
         }
-        imap::Error::Secret(_) => {
-            "let the secret's file be readable for the daemon's user, with the secret on its \
-             first line"
-        }
+        imap::Error::Secret(_) => match mailbox.imap.secret {
+            SecretSource::File(_) => {
+                "let the file that imap.password_file names be readable for the daemon's user, with \
+                 the secret on its first line"
+            }
+            SecretSource::Credential(_) => {
+                "give the service LoadCredential= with the name in imap.password_credential"
+            }
+            SecretSource::Command(_) => {
+                "let imap.password_command print the secret on its first line, as the daemon's user"
+            }
+            SecretSource::Oauth2(_) | SecretSource::Password(_) => {
+                "give the password in imap.password_file"
+            }
+        },
         imap::Error::Blocked(_) => {
             "mend imap.host, imap.port, imap.tls or imap.ca_file as the text says"
         }

@@ -12,7 +12,7 @@ use super::super::{Trouble, named};
 use super::told;
 use crate::config::{Config, Mailbox};
 use crate::folder::{BY_CONFIGURATION, ConfiguredRoles, FolderName, Role, role_of, window_start};
-use crate::ledger::{self, Ledger, MessageView, Named, Parent};
+use crate::ledger::{self, Ledger, MessageView, Parent};
 use crate::message::{self, Class, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
 use crate::rules::{Creation, Direction, Evidence, Policy, Reason, RuleSet, State};
@@ -31,7 +31,7 @@ struct History {
     employees: Option<std::sync::Arc<std::collections::HashSet<String>>>,
     role: Option<Role>,
     /// The mail itself, filed or skipped before.
-    same: Vec<MessageView>,
+    same: Option<MessageView>,
     /// The mail it answers.
     parent: Option<Parent>,
 }
@@ -129,13 +129,9 @@ async fn history(
         .flat_map(|known| known.folders)
         .find(|known| known.name == folder.as_str())
         .and_then(|known| Role::parse(&known.role));
-    let mut same = match &message.message_id {
-        Some(id) => ledger.find(Named::MessageId(id.clone())).await?,
-        None => Vec::new(),
-    };
-    same.retain(|known| known.fingerprint == message.fingerprint);
+    let same = ledger.same(message.fingerprint).await?;
     let refs = message.in_reply_to.iter().chain(message.references.iter().rev()).cloned();
-    let own = same.first().map_or(0, |known| known.id);
+    let own = same.as_ref().map_or(0, |known| known.id);
     let parent = ledger.parent(own, refs.collect()).await?;
     Ok(History { employees: ledger.employee_addresses(), role, same, parent })
 }
@@ -226,7 +222,9 @@ fn shown(
         subject: message.subject.clone(),
         reason,
         evidence: serde_json::to_value(evidence).unwrap_or_default(),
-        activity_id: message.crm_activity.filter(|_| state == State::Skipped),
+        activity_id: message
+            .crm_activity
+            .filter(|_| admitted.decision == Decision::Skip(Reason::OwnCrmMail)),
         received_at: Some(received_at),
         ..nothing(mailbox, state)
     }
@@ -382,12 +380,11 @@ mod tests {
         crate::config::load(&path, std::iter::empty()).unwrap().mailboxes.remove(0)
     }
 
-    fn told(mailbox: &Mailbox, raw: &str) -> String {
-        let message = message::parse(raw.as_bytes()).unwrap();
+    fn admitted(mailbox: &Mailbox, message: &Message) -> (RuleSet, Admitted) {
         let own = std::sync::Arc::new([mailbox.address.clone()].into());
         let rules = mailbox.rules(&own);
         let arrival = Arrival {
-            message: &message,
+            message,
             role: Role::Inbox,
             internal_date: 1000,
             window_start: 0,
@@ -395,6 +392,12 @@ mod tests {
             first_reading: false,
         };
         let admitted = admit(&rules, &arrival);
+        (rules, admitted)
+    }
+
+    fn told(mailbox: &Mailbox, raw: &str) -> String {
+        let message = message::parse(raw.as_bytes()).unwrap();
+        let (rules, admitted) = admitted(mailbox, &message);
         let judged = Judged { mailbox, rules: &rules, message: &message, admitted: &admitted };
         judged.lines("x.eml", &admitted.evidence, &History::default()).join("\n")
     }
@@ -403,6 +406,7 @@ mod tests {
     fn role_comes_from_configuration_server_and_name_in_this_order() {
         let named = mailbox("spam = \"Bulk\"\nsent = \"Out\"", "");
         let plain = mailbox("", "");
+        let trap = mailbox("spam = \"\\\\Inbox\"", "");
         #[rustfmt::skip]
         let cases = [
             ("configured",             &named, "Bulk",       None,             Role::Spam),
@@ -413,6 +417,7 @@ mod tests {
             ("by name, below",         &plain, "INBOX/Sent", None,             Role::Sent),
             ("inbox",                  &plain, "inbox",      None,             Role::Inbox),
             ("nobody's",               &plain, "Clients",    None,             Role::Other),
+            ("inbox as spam",          &trap,  "INBOX",      None,             Role::Spam),
         ];
         for (name, mailbox, folder, on_server, expected) in cases {
             assert_eq!(role(mailbox, &FolderName::new(folder), on_server).0, expected, "{name}");
@@ -440,6 +445,27 @@ mod tests {
         for (name, crm, raw, words) in cases {
             let told = told(&mailbox("", crm), raw);
             assert!(told.contains(words), "{name}: {told}");
+        }
+    }
+
+    #[test]
+    fn activity_is_named_only_of_mail_that_our_crm_sent() {
+        let id = "To: sales@example.com\nMessage-ID: <crm.activity.123-abc@portal.example>\n\n\n";
+        #[rustfmt::skip]
+        let cases = [
+            ("ours",                "From: sales@example.com",  "",                                  "own-crm-mail", Some(123)),
+            ("a client's, skipped", "From: ana@client.example", "exclude = [\"ana@client.example\"]", "excluded",     None),
+        ];
+        for (name, from, crm, reason, activity) in cases {
+            let mailbox = mailbox("", crm);
+            let message = message::parse(format!("{from}\n{id}").as_bytes()).unwrap();
+            let (_, admitted) = admitted(&mailbox, &message);
+            let shown = shown(&mailbox, &message, &admitted, &[], String::new());
+            assert_eq!(
+                (shown.reason.as_deref(), shown.activity_id),
+                (Some(reason), activity),
+                "{name}"
+            );
         }
     }
 

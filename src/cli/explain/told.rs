@@ -76,7 +76,11 @@ fn facts(view: &MessageView, lines: &mut Vec<String>) {
     let from = view.from.as_deref().unwrap_or("(no sender can be read)");
     lines.push(format!("  from         {}", clean(from)));
     let direction = view.direction.as_deref().unwrap_or("unknown direction");
-    lines.push(format!("  kind         {}, {}", clean(direction), clean(&view.class)));
+    let kind = match &view.class {
+        Some(class) => format!("{}, {}", clean(direction), clean(class)),
+        None => clean(direction),
+    };
+    lines.push(format!("  kind         {kind}"));
     match &view.message_id {
         Some(id) => lines.push(format!("  message-id   <{}>", clean(id))),
         None => lines.push("  message-id   (none: known by its content)".to_owned()),
