@@ -16,17 +16,17 @@ use common::wait_for;
 use serde_json::{Value, json};
 
 /// For what needs several connections, with the pauses between them.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// A hostile server with mailbox `sales`, and a CRM of its own.
-struct Scene {
-    server: ImapServer,
-    crm: SandboxProcess,
+pub struct Scene {
+    pub server: ImapServer,
+    pub crm: SandboxProcess,
 }
 
 impl Scene {
     /// With mails 1 to `count` in INBOX, each from a sender of its own.
-    fn with(count: u32) -> Scene {
+    pub fn with(count: u32) -> Scene {
         let scene = Scene { server: ImapServer::start(), crm: SandboxProcess::start() };
         for number in 1..=count {
             assert_eq!(scene.server.deliver("INBOX", &raw(number)), number);
@@ -34,12 +34,12 @@ impl Scene {
         scene
     }
 
-    fn daemon(&self) -> Daemon {
+    pub fn daemon(&self) -> Daemon {
         Daemon::running(&self.crm.url(), &[self.server.mailbox("sales")])
     }
 
     /// Numbers of the mails that have an activity, by their subjects; panics if one has two.
-    fn filed(&self) -> Vec<u32> {
+    pub fn filed(&self) -> Vec<u32> {
         let activities = self.crm.activities();
         let number = |activity: &Value| {
             let subject = activity["SUBJECT"].as_str().unwrap();
@@ -55,13 +55,13 @@ impl Scene {
 
     /// Waits until exactly these are filed.
     #[track_caller]
-    fn until_filed(&self, numbers: impl IntoIterator<Item = u32>) {
+    pub fn until_filed(&self, numbers: impl IntoIterator<Item = u32>) {
         let numbers: Vec<u32> = numbers.into_iter().collect();
         wait_for(&format!("{numbers:?} to be filed"), LIMIT, || self.filed() == numbers);
     }
 }
 
-fn raw(number: u32) -> Vec<u8> {
+pub fn raw(number: u32) -> Vec<u8> {
     Mail::from(&format!("ana{number}@client{number}.example"))
         .id(&format!("mail-{number}@client.example"))
         .subject(&format!("Mail {number}"))
@@ -69,7 +69,7 @@ fn raw(number: u32) -> Vec<u8> {
 }
 
 /// Replaces the line about `uid` in answers to these commands.
-fn spoil(
+pub fn spoil(
     uid: u32,
     when: fn(&Asked<'_>) -> bool,
     by: impl Fn(Vec<u8>) -> Vec<u8> + Send + 'static,
@@ -86,7 +86,7 @@ fn spoil(
 
 /// Waits until the message at this UID is quarantined as unreadable, and returns it.
 #[track_caller]
-fn until_quarantined(daemon: &Daemon, uid: u32) -> Value {
+pub fn until_quarantined(daemon: &Daemon, uid: u32) -> Value {
     let mut found = Value::Null;
     wait_for(&format!("UID {uid} to be quarantined"), LIMIT, || {
         let messages = daemon.messages(&["--state", "quarantined"]);
@@ -472,7 +472,7 @@ fn after_a_notification_overflow_other_folders_are_polled() {
     scene.until_filed([1, 50, 51, 52]);
 }
 
-fn sent(number: u32) -> Vec<u8> {
+pub fn sent(number: u32) -> Vec<u8> {
     Mail::from("sales@example.com")
         .to(&format!("bo{number}@client.example"))
         .id(&format!("mail-{number}@client.example"))
@@ -521,7 +521,7 @@ fn a_server_that_lists_the_last_message_again_and_again_is_not_read_again() {
     assert!(bodies <= 2, "bodies were read {bodies} times");
 }
 
-fn mailbox(daemon: &Daemon) -> Value {
+pub fn mailbox(daemon: &Daemon) -> Value {
     let status = daemon.status();
     let mailboxes = status["mailboxes"].as_array().cloned().unwrap_or_default();
     mailboxes.into_iter().find(|mailbox| mailbox["name"] == "sales").unwrap_or(json!({}))

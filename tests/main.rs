@@ -12,6 +12,7 @@ mod disk_full;
 mod dovecot_harness;
 mod faults_harness;
 mod first_mail;
+mod imap_patience;
 mod imap_traps;
 mod kills;
 mod large_mail;

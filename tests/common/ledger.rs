@@ -50,6 +50,15 @@ impl Daemon {
         });
     }
 
+    /// All owed entries become due now, as if hours had passed; calls that were lost have ended.
+    pub fn let_time_pass(&self) {
+        self.sql(
+            "UPDATE entry SET next_attempt_at = 0, trouble_since = trouble_since - 3600
+             WHERE state IN ('queued', 'deferred');
+             UPDATE made SET sent_at = sent_at - 3600",
+        );
+    }
+
     /// Runs a statement on the ledger, as an operator with the sqlite3 shell might.
     #[track_caller]
     pub fn sql(&self, statement: &str) {
