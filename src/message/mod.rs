@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub mod address;
+mod address_list;
 pub mod body;
 mod bounce;
 mod charset;
