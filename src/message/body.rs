@@ -15,7 +15,7 @@ pub struct Body {
     pub text: String,
     /// In the order of the mail; inline images and attached mails included.
     pub attachments: Vec<Attachment>,
-    /// PGP or S/MIME: the text cannot be read; the whole original is to be attached.
+    /// The mail as a whole is PGP or S/MIME: the text cannot be read; the whole original is to be attached.
     pub encrypted: bool,
 }
 
@@ -97,7 +97,7 @@ impl Reader {
     fn text_of(&mut self, part: &Part<'_>, is_root: bool) -> Option<String> {
         match part {
             Part::Leaf { entity, raw } => {
-                if is_encrypted(entity) {
+                if is_root && is_encrypted(entity) {
                     // The caller attaches the whole original: its envelope alone is of no use.
                     self.encrypted = true;
                     return None;
@@ -110,7 +110,7 @@ impl Reader {
                 None
             }
             Part::Multi { entity, parts } => {
-                if entity.content_type.value == "multipart/encrypted" {
+                if is_root && is_encrypted(entity) {
                     self.encrypted = true;
                     return None;
                 }
@@ -205,12 +205,22 @@ fn is_plain(entity: &Entity<'_>) -> bool {
     entity.content_type.value == "text/plain"
 }
 
-/// S/MIME that is signed but opaque can be read here as little as what is encrypted.
+/// Whether a root of this type hides the whole mail. Deeper down the same is a file among others:
+/// invoices are sent as `.p7m` (Italy), and what stands beside them can be read.
 fn is_encrypted(entity: &Entity<'_>) -> bool {
     match entity.content_type.value.as_str() {
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" | "application/pgp-encrypted" => true,
-        "application/octet-stream" => {
-            given_name(entity).is_some_and(|name| name.to_ascii_lowercase().ends_with(".p7m"))
+        "multipart/encrypted" => true,
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
+            match entity.content_type.get("smime-type") {
+                // RFC 8551 section 3.2.2; the other types are signed or compressed only.
+                Some(kind) => {
+                    kind.eq_ignore_ascii_case("enveloped-data")
+                        || kind.eq_ignore_ascii_case("authEnveloped-data")
+                }
+                None => {
+                    given_name(entity).is_some_and(|name| name.eq_ignore_ascii_case("smime.p7m"))
+                }
+            }
         }
         _ => false,
     }
@@ -264,4 +274,46 @@ fn plain_text(text: &str) -> String {
         }
     }
     clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name of the case, message, text, names of the files, encrypted.
+    type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], bool);
+
+    #[test]
+    fn text_and_files_are_what_a_reader_sees() {
+        #[rustfmt::skip]
+        let cases: &[Case<'_>] = &[
+            ("invoice as p7m", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nEcco.\n--b\n\
+              Content-Type: application/pdf; name=offer.pdf\n\nx\n--b\n\
+              Content-Type: application/pkcs7-mime; name=IT0123_001.xml.p7m\n\nx\n--b\n\
+              Content-Type: application/octet-stream; name=IT0123_002.xml.p7m\n\nx\n--b--",
+              "Ecco.", &["offer.pdf", "IT0123_001.xml.p7m", "IT0123_002.xml.p7m"], false),
+            ("encrypted mail attached", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\n\
+              Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\n\nx\n--b--",
+              "See.", &["smime.p7m"], false),
+            ("encrypted, with a list's footer", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+              Content-Type: multipart/encrypted; boundary=c\n\n--c\nContent-Type: application/pgp-encrypted; name=v.txt\n\nVersion: 1\n--c\n\
+              Content-Type: application/octet-stream; name=encrypted.asc\n\nx\n--c--\n--b\n\nList\n--b--",
+              "List", &["v.txt", "encrypted.asc"], false),
+            ("signed, opaque", "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\n\nx",
+              "", &["smime.p7m"], false),
+            ("s/mime", "Content-Type: application/x-pkcs7-mime; smime-type=Enveloped-Data; name=a.p7m\n\nx",
+              "", &[], true),
+            ("s/mime without its type", "Content-Type: application/pkcs7-mime; name=SMIME.p7m\n\nx", "", &[], true),
+            ("p7m alone", "Content-Type: application/pkcs7-mime; name=IT1.xml.p7m\n\nx", "", &["IT1.xml.p7m"], false),
+            ("pgp/mime", "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--", "", &[], true),
+            ("pgp/mime, cut", "Content-Type: multipart/encrypted; boundary=b\n\nx", "", &[], true),
+        ];
+        for (name, raw, text, files, encrypted) in cases {
+            let body = read(raw.as_bytes());
+            assert_eq!(body.text, *text, "{name}");
+            let names: Vec<&str> = body.attachments.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(names, *files, "{name}");
+            assert_eq!(body.encrypted, *encrypted, "{name}");
+        }
+    }
 }
