@@ -2,6 +2,8 @@
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::seven_bit;
+
 /// Charsets in which valid UTF-8 may be other text by chance, lower case with `_`.
 const MULTI_BYTE: &[&str] = &[
     "big5",
@@ -48,6 +50,9 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
     if says_nothing(&label) {
         return guess(bytes, None);
     }
+    if let Some(text) = seven_bit(&label, bytes) {
+        return text;
+    }
     let Some(decoder) = charset_decoder(label.as_bytes()) else {
         return guess(bytes, None);
     };
@@ -62,6 +67,13 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
         return decoder(&without_idle_escapes(bytes));
     }
     decoder(bytes)
+}
+
+/// These have no byte above 127, so that UTF-8 under their label is UTF-8.
+fn seven_bit(label: &str, bytes: &[u8]) -> Option<String> {
+    let decoded = seven_bit::decode(label, bytes)?;
+    let utf_8 = std::str::from_utf8(bytes).ok().filter(|text| !text.is_ascii());
+    Some(utf_8.map_or(decoded, str::to_owned))
 }
 
 fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
@@ -84,6 +96,9 @@ fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
 pub fn decode_unlabelled(bytes: &[u8], hint: Option<&str>) -> String {
     if is_iso_2022_jp(bytes) {
         return by_label("iso-2022-jp", bytes);
+    }
+    if let Some(text) = seven_bit::shown(bytes).and_then(|label| seven_bit::decode(label, bytes)) {
+        return text;
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
@@ -112,7 +127,8 @@ fn says_nothing(label: &str) -> bool {
     )
 }
 
-fn by_label(label: &str, bytes: &[u8]) -> String {
+/// Decodes by a label that is known to have a decoder.
+pub fn by_label(label: &str, bytes: &[u8]) -> String {
     match charset_decoder(label.as_bytes()) {
         Some(decoder) => decoder(bytes),
         None => String::from_utf8_lossy(bytes).into_owned(),
@@ -224,6 +240,9 @@ mod tests {
             ("big5",                  b"\xa7A\xa6n",               Some("Big5"),        "你好"),
             ("euc-kr",                b"\xbe\xc8\xb3\xe7",         Some("ks_c_5601-1987"), "안녕"),
             ("iso-2022-jp, no label", b"\x1b$B%O%m!<\x1b(B",       None,                "ハロー"),
+            ("iso-2022-kr",           b"\x1b$)C\x0e>H3g\x0f",      Some("ISO-2022-KR"), "안녕"),
+            ("hz",                    b"~{Dc:C~}",                 Some("HZ-GB-2312"),  "你好"),
+            ("iso-2022-kr, is utf-8", "안녕".as_bytes(),           Some("iso-2022-kr"), "안녕"),
             ("cut utf-8",             b"\xd0\x9f\xd1\x80\xd0\xb8\xd0", Some("utf-8"),   "При\u{fffd}"),
             ("ascii",                 b"plain",                    None,                "plain"),
             ("empty",                 b"",                         Some("gb18030"),     ""),
@@ -236,6 +255,7 @@ mod tests {
     #[test]
     fn header_bytes_without_label_go_by_the_declared_charset() {
         assert_eq!(decode_unlabelled(b"\xc4\xe3\xba\xc3", Some("gb2312")), "你好");
+        assert_eq!(decode_unlabelled(b"\x1b$)C\x0e>H3g\x0f", None), "안녕");
         assert_eq!(decode_unlabelled("你好".as_bytes(), Some("gb2312")), "你好");
         assert_eq!(decode_unlabelled(b"\xe7a va", None), "ça va");
     }

@@ -17,6 +17,7 @@ pub mod identity;
 mod mime;
 mod name;
 mod params;
+mod seven_bit;
 mod subject;
 mod verdict;
 mod word;
