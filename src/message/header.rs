@@ -11,6 +11,11 @@ use std::borrow::Cow;
 /// more, and each costs memory.
 const MAX_FIELDS: usize = 100_000;
 
+/// The fields of a part that anyone asks for. A mail has thousands of parts, and a line of three
+/// bytes would take the memory of ten.
+const OF_PARTS: [&[u8]; 3] =
+    [b"content-type", b"content-disposition", b"content-transfer-encoding"];
+
 /// Lines in a row that are no fields before the header counts as ended without a blank line.
 const MAX_STRAY_LINES: usize = 10;
 
@@ -69,16 +74,51 @@ impl<'x> Headers<'x> {
             }
             at = next;
         }
-        Headers::scan(raw, at, MAX_STRAY_LINES)
+        Headers::scan(raw, at)
     }
 
-    /// Reads the header of a MIME part: it ends at the first line that is no field.
+    /// Reads the header of a MIME part: it ends at the first line that is no field. Only what says
+    /// how to read the part is kept, and of that the first.
     pub fn of_part(raw: &'x [u8]) -> Headers<'x> {
-        Headers::scan(raw, 0, 0)
+        let mut fields: Vec<Field<'x>> = Vec::with_capacity(OF_PARTS.len());
+        let mut value_start = 0;
+        // Whether the last field was kept; `None` before the first.
+        let mut kept: Option<bool> = None;
+        let mut at = 0;
+        let mut body = raw.len();
+        while at < raw.len() {
+            let (line, next) = line_at(raw, at);
+            if line.is_empty() {
+                body = next;
+                break;
+            }
+            if let Some(keep) = kept
+                && matches!(line.first(), Some(b' ' | b'\t'))
+            {
+                let value = raw.get(value_start..at + line.len());
+                if let (true, Some(last), Some(value)) = (keep, fields.last_mut(), value) {
+                    last.value = value;
+                }
+            } else if let Some((name, value)) = field_of(line) {
+                let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+                let keep = OF_PARTS.iter().any(|known| is(known))
+                    && !fields.iter().any(|field| is(field.name));
+                if keep {
+                    value_start = at + line.len() - value.len();
+                    fields.push(Field { name, value });
+                }
+                kept = Some(keep);
+            } else {
+                body = at;
+                break;
+            }
+            at = next;
+        }
+        Headers { fields, body: raw.get(body..).unwrap_or_default() }
     }
 
-    fn scan(raw: &'x [u8], start: usize, max_stray: usize) -> Headers<'x> {
-        let mut fields: Vec<Field<'x>> = Vec::with_capacity(if max_stray == 0 { 4 } else { 32 });
+    fn scan(raw: &'x [u8], start: usize) -> Headers<'x> {
+        let mut fields: Vec<Field<'x>> = Vec::with_capacity(32);
         // Where the value of the last field starts, to lengthen it by its folds.
         let mut value_start = start;
         let mut stray: Option<Stray> = None;
@@ -118,10 +158,6 @@ impl<'x> Headers<'x> {
                 value_start = at + line.len() - value.len();
                 fields.push(Field { name, value });
             } else {
-                if max_stray == 0 {
-                    body = at;
-                    break;
-                }
                 let found = stray.get_or_insert(Stray {
                     at,
                     end: at,
@@ -133,7 +169,7 @@ impl<'x> Headers<'x> {
                 if found.fields == fields.len() {
                     found.end = at + line.len();
                 }
-                if found.lines > max_stray {
+                if found.lines > MAX_STRAY_LINES {
                     break;
                 }
             }
@@ -242,22 +278,63 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(line.trim_ascii().to_vec())
 }
 
-/// The message with LF for line ends if it was written with bare CR (old Mac OS), else as it is.
+/// The message with LF for every bare CR that ends a line (old Mac OS, and what relays put before
+/// such mail), else as it is.
+///
+/// It is decided for each CR by itself, so that a line more in front changes nothing. In the
+/// header a bare CR ends a line if a well-known field follows it, or if the line it stands in
+/// began with one. Any other is an accident within a value (`Subject: a\rb`): ended there, the
+/// value would be cut, and two of them would end the header and with it the sender. What a forger
+/// can make of this, a field out of a value, he can write as a field at once.
 pub fn with_line_feeds(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(end) = raw.iter().position(|&byte| byte == b'\r' || byte == b'\n') else {
-        return Cow::Borrowed(raw);
+    let mut lines = Cow::Borrowed(raw);
+    let mut end_line = |at: usize| {
+        if let Some(byte) = lines.to_mut().get_mut(at) {
+            *byte = b'\n';
+        }
     };
-    let bare = raw.get(end) == Some(&b'\r')
-        && raw.get(end + 1).is_some_and(|next| !matches!(next, b'\r' | b'\n'));
-    // A bare CR inside a line is an accident; only if a field follows it, it ends lines.
-    let next_line = raw.get(end + 1..).unwrap_or_default();
-    let next_line = next_line.split(|&byte| byte == b'\r' || byte == b'\n').next();
-    let follows =
-        next_line.is_some_and(|line| field_of(line).is_some_and(|(n, _)| is_well_known(n)));
-    if !bare || !follows {
-        return Cow::Borrowed(raw);
+    let mut line = 0;
+    // Whether this line began after a bare CR, and whether one with something in it was seen.
+    let (mut bare, mut begun) = (false, false);
+    // Where the CRs at `at` end: with LF behind them they are one end of a line.
+    let mut run_end = 0;
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        if byte != b'\r' && byte != b'\n' {
+            at += 1;
+            continue;
+        }
+        let blank = at == line;
+        if run_end <= at {
+            let end = raw.iter().skip(at).position(|&byte| byte != b'\r');
+            run_end = end.map_or(raw.len(), |end| at + end);
+        }
+        if raw.get(run_end) == Some(&b'\n') {
+            if blank && begun {
+                break;
+            }
+            at = run_end + 1;
+            (line, bare, begun) = (at, false, begun || !blank);
+            continue;
+        }
+        if blank && begun && bare {
+            for end in at..raw.len() {
+                if raw.get(end) == Some(&b'\r') && raw.get(end + 1) != Some(&b'\n') {
+                    end_line(end);
+                }
+            }
+            break;
+        }
+        let next = raw.get(at + 1..).unwrap_or_default();
+        let next = next.split(|&byte| byte == b'\r' || byte == b'\n').next();
+        let follows = next.and_then(field_of).is_some_and(|(name, _)| is_well_known(name));
+        at += 1;
+        if bare || follows || !begun && blank {
+            end_line(at - 1);
+            (line, bare, begun) = (at, true, begun || !blank);
+        }
     }
-    Cow::Owned(raw.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect())
+    lines
 }
 
 #[cfg(test)]
@@ -310,15 +387,48 @@ mod tests {
     }
 
     #[test]
-    fn bare_carriage_returns_end_lines_only_where_fields_follow() {
+    fn part_header_keeps_what_says_how_to_read_the_part() {
+        let raw = b"X-A: 1\n t\nContent-Type: text/html;\n charset=utf-8\nX-B: 2\n u\nContent-Type: image/png\n v\n\nbody";
+        let headers = Headers::of_part(raw);
+        assert_eq!(value(&headers, "content-type"), "text/html; charset=utf-8");
+        assert_eq!((value(&headers, "x-a").as_str(), headers.body()), ("-", b"body".as_slice()));
+        assert_eq!(Headers::of_part(b" text\n\nmore").body(), b" text\n\nmore");
+        let raw = [b"a:\n".repeat(300_000), b"\nbody".to_vec()].concat();
+        let headers = Headers::of_part(&raw);
+        assert_eq!(
+            (headers.fields.capacity(), headers.body()),
+            (OF_PARTS.len(), b"body".as_slice())
+        );
+    }
+
+    #[test]
+    fn bare_carriage_returns_end_lines_where_fields_follow() {
         #[rustfmt::skip]
         let cases: &[(&str, &[u8], &[u8])] = &[
             ("old mac",       b"From: a\rTo: b\r\rbody\r", b"From: a\nTo: b\n\nbody\n"),
             ("inside a line", b"Subject: a\rb\nTo: c\n",   b"Subject: a\rb\nTo: c\n"),
+            ("two inside a line", b"Subject: a\r\rb\nTo: c\n", b"Subject: a\r\rb\nTo: c\n"),
+            ("inside a fold", b"Subject: a\n b\r c\nTo: c\n", b"Subject: a\n b\r c\nTo: c\n"),
+            ("link in a line", b"Subject: see\rhttp://x\nTo: c\n", b"Subject: see\rhttp://x\nTo: c\n"),
             ("crlf",          b"From: a\r\nTo: b\r\n",     b"From: a\r\nTo: b\r\n"),
+            ("cr cr lf",      b"From: a\r\r\nTo: b\r\r\n\r\r\n", b"From: a\r\r\nTo: b\r\r\n\r\r\n"),
+            ("crlf line first", b"Return-Path: x\r\nFrom: a\rTo: b\rA: s\r\rbody\r\n.\r",
+                              b"Return-Path: x\r\nFrom: a\nTo: b\nA: s\n\nbody\r\n.\n"),
+            ("once between",  b"X-A: 1\rX-B: 2\r\nFrom: a\r\n\r\nb\rc", b"X-A: 1\nX-B: 2\r\nFrom: a\r\n\r\nb\rc"),
+            ("folds",         b"From: a\rTo: b\r c\rSubject: s\r\r", b"From: a\nTo: b\n c\nSubject: s\n\n"),
+            ("blank first",   b"\r\rFrom: a\rTo: b\r\rc",  b"\n\nFrom: a\nTo: b\n\nc"),
+            ("in the body",   b"From: a\n\nFrom: a\rTo: b\n", b"From: a\n\nFrom: a\rTo: b\n"),
         ];
         for (name, raw, lines) in cases {
             assert_eq!(with_line_feeds(raw).as_ref(), *lines, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_carriage_returns_is_read_in_one_pass() {
+        for piece in [b"\r".as_slice(), b"a\r", b"X-A: 1\r", b"From: a\r\r "] {
+            let raw = [b"From: a\r\n".to_vec(), piece.repeat((1 << 20) / piece.len())].concat();
+            assert_eq!(with_line_feeds(&raw).len(), raw.len());
         }
     }
 

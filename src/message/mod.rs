@@ -245,6 +245,19 @@ mod tests {
     }
 
     #[test]
+    fn bare_carriage_returns_and_a_line_in_front_do_not_change_the_identity() {
+        let raw =
+            "From: Ana <ana@example.com>\nTo: b@example.com\nReply: x\nSubject: s\n\nHello\nAna\n";
+        let crlf = raw.replace('\n', "\r\n");
+        let first = parse(crlf.as_bytes()).unwrap().fingerprint;
+        for front in ["", "Return-Path: <x@example.com>\r\n", "X-A: 1\rX-B: 2\r\n", "\r\n"] {
+            let bare = format!("{front}{}", raw.replace('\n', "\r"));
+            assert_eq!(parse(bare.as_bytes()).unwrap().fingerprint, first, "{front:?}");
+            assert_eq!(body(bare.as_bytes()).unwrap().text, "Hello\nAna", "{front:?}");
+        }
+    }
+
+    #[test]
     fn panic_is_told_and_not_passed_on() {
         let told = guarded(|| std::hint::black_box(None::<u8>).unwrap());
         assert!(told.is_err_and(|Unreadable(text)| text.contains("None")));
