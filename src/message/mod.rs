@@ -11,6 +11,7 @@ pub mod class;
 mod date;
 #[cfg(test)]
 mod fixtures;
+mod guess;
 mod header;
 mod html;
 pub mod identity;
