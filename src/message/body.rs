@@ -49,8 +49,11 @@ pub fn read(raw: &[u8]) -> Body {
     let entity = Entity::new(headers, false, None);
     let hint = entity.content_type.get("charset").map(str::to_owned);
     let root = mime::walk(entity, rest, hint.as_deref());
-    let mut reader = Reader { hint, attachments: Some(Vec::new()), count: 0, encrypted: false };
+    let mut reader = Reader { attachments: Some(Vec::new()), ..Reader::new(hint) };
     let mut text = reader.text_of(&root, true).unwrap_or_default();
+    if text.trim().is_empty() {
+        text = reader.only_named_text().unwrap_or_default();
+    }
     // In line with the text; what stands before it may still be read.
     if let Some(at) = armour(&text) {
         reader.encrypted = true;
@@ -67,8 +70,7 @@ pub fn text(headers: Headers<'_>) -> String {
     let entity = Entity::new(headers, false, None);
     let hint = entity.content_type.get("charset").map(str::to_owned);
     let root = mime::walk(entity, rest, hint.as_deref());
-    let mut reader = Reader { hint, attachments: None, count: 0, encrypted: false };
-    reader.text_of(&root, true).unwrap_or_default()
+    Reader::new(hint).text_of(&root, true).unwrap_or_default()
 }
 
 fn armour(text: &str) -> Option<usize> {
@@ -86,11 +88,40 @@ struct Reader {
     hint: Option<String>,
     /// `None` if only the text is wanted.
     attachments: Option<Vec<Attachment>>,
+    /// Files that are to be shown, and are text.
+    named_texts: Vec<NamedText>,
     count: usize,
     encrypted: bool,
 }
 
+struct NamedText {
+    /// Index of its attachment.
+    at: usize,
+    kind: TextKind,
+    charset: Option<String>,
+}
+
 impl Reader {
+    fn new(hint: Option<String>) -> Reader {
+        let named_texts = Vec::new();
+        Reader { hint, attachments: None, named_texts, count: 0, encrypted: false }
+    }
+
+    /// In a mail without any other text the one named text is what was written, not a file: some
+    /// programs name every part.
+    fn only_named_text(&mut self) -> Option<String> {
+        let [only] = self.named_texts.as_slice() else {
+            return None;
+        };
+        let file = self.attachments.as_ref()?.get(only.at)?;
+        let text = self.text_in(&file.bytes, only.charset.as_deref(), only.kind);
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.attachments.as_mut()?.remove(only.at);
+        Some(text)
+    }
+
     /// The text of a part, `None` if it has none; its files are kept on the way.
     ///
     /// Recursion is as deep as [`mime::walk`] allows.
@@ -145,17 +176,19 @@ impl Reader {
     }
 
     fn decode_text(&self, entity: &Entity<'_>, raw: &[u8], kind: TextKind) -> String {
-        let bytes = entity.decode(raw);
-        let label = entity.content_type.get("charset");
+        self.text_in(&entity.decode(raw), entity.content_type.get("charset"), kind)
+    }
+
+    fn text_in(&self, bytes: &[u8], label: Option<&str>, kind: TextKind) -> String {
         match kind {
             TextKind::Plain => {
-                let text = charset::decode(&bytes, label.or(self.hint.as_deref()));
+                let text = charset::decode(bytes, label.or(self.hint.as_deref()));
                 plain_text(&text)
             }
             TextKind::Html => {
-                let meta = if label.is_none() { meta_charset(&bytes) } else { None };
+                let meta = if label.is_none() { meta_charset(bytes) } else { None };
                 let label = label.or(meta.as_deref()).or(self.hint.as_deref());
-                plain_text(&html::to_text(&charset::decode(&bytes, label)))
+                plain_text(&html::to_text(&charset::decode(bytes, label)))
             }
         }
     }
@@ -165,6 +198,10 @@ impl Reader {
         let Some(attachments) = self.attachments.as_mut() else {
             return;
         };
+        if let Some(kind) = text_kind(entity, true) {
+            let charset = entity.content_type.get("charset").map(str::to_owned);
+            self.named_texts.push(NamedText { at: attachments.len(), kind, charset });
+        }
         let content_type = entity.content_type.value.clone();
         let bytes = entity.decode(raw).into_owned();
         let given = given_name(entity).or_else(|| {
@@ -306,6 +343,15 @@ mod tests {
             ("s/mime without its type", "Content-Type: application/pkcs7-mime; name=SMIME.p7m\n\nx", "", &[], true),
             ("p7m alone", "Content-Type: application/pkcs7-mime; name=IT1.xml.p7m\n\nx", "", &["IT1.xml.p7m"], false),
             ("pgp/mime", "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--", "", &[], true),
+            ("named text alone", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=a.pdf\n\nx\n--b\n\
+              Content-Type: text/plain; name=body.txt; charset=koi8-r\nContent-Disposition: inline\n\nHello\n--b--",
+              "Hello", &["a.pdf"], false),
+            ("named text beside another", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\n\
+              Content-Type: text/plain; name=body.txt\n\nHello\n--b--", "See.", &["body.txt"], false),
+            ("two named texts", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\nA\n--b\n\
+              Content-Type: text/plain; name=b.txt\n\nB\n--b--", "", &["a.txt", "b.txt"], false),
+            ("named text attached", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\
+              Content-Disposition: attachment\n\nA\n--b--", "", &["a.txt"], false),
             ("pgp/mime, cut", "Content-Type: multipart/encrypted; boundary=b\n\nx", "", &[], true),
         ];
         for (name, raw, text, files, encrypted) in cases {
