@@ -2,8 +2,9 @@
 
 use super::{
     charset,
-    header::{Headers, with_line_feeds},
+    header::Headers,
     html,
+    line_ends::with_line_feeds,
     mime::{self, Entity, Part},
     name, word,
 };

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::header::{Headers, with_line_feeds};
+use super::header::Headers;
 use super::identity::ids;
+use super::line_ends::with_line_feeds;
 use super::mime::{self, Entity, Part};
 
 /// Ids that one bounce names. A report brings back one mail, a digest of them a few.

@@ -15,6 +15,7 @@ mod guess;
 mod header;
 mod html;
 pub mod identity;
+mod line_ends;
 mod mime;
 mod name;
 mod params;
@@ -27,8 +28,9 @@ pub use address::Address;
 pub use body::{Attachment, Body};
 pub use class::{Class, Classified};
 
-use header::{Headers, with_line_feeds};
+use header::Headers;
 use identity::Identity;
+use line_ends::with_line_feeds;
 
 /// Characters of a subject that are kept.
 const MAX_SUBJECT: usize = 2_000;
