@@ -75,7 +75,14 @@ impl Intake {
         headers: &[Arrived],
         now: i64,
     ) -> Result<Vec<AfterHeader>, ledger::Error> {
-        let parsed: Vec<_> = headers.iter().map(|header| message::parse(&header.raw)).collect();
+        // A crafted header can keep the parser busy for a while, and the other mailboxes share the
+        // thread. What is copied for it is bounded by what one FETCH may bring.
+        let raw: Vec<Vec<u8>> = headers.iter().map(|header| header.raw.clone()).collect();
+        let parsed: Vec<_> = tokio::task::spawn_blocking(move || {
+            raw.iter().map(|raw| message::parse(raw)).collect()
+        })
+        .await
+        .map_err(|_| ledger::Error::Interrupted { doing: "read headers" })?;
         let fingerprints: Vec<[u8; 32]> = parsed
             .iter()
             .map(|parsed| parsed.as_ref().map_or([0; 32], |message| message.fingerprint))

@@ -11,6 +11,8 @@ use crate::message::{Address, Body, Message};
 
 /// Octets of text in an activity (rule 11).
 const TEXT: usize = 1024 * 1024;
+/// Files left out that are named one by one: a mail may have thousands.
+const LEFT_OUT: usize = 50;
 /// Octets of one list of addresses.
 const LIST: usize = 30 * 1024;
 
@@ -139,13 +141,17 @@ pub fn content(
     let Closing { mut notes, connected_by } = closing;
     let mut files = Vec::new();
     let mut left = max_attachment;
+    let mut left_out = 0;
     let mut keep = |name: String, bytes: Vec<u8>, notes: &mut Vec<String>| {
         let size = bytes.len() as u64;
         if size <= left {
             left -= size;
             files.push(File { name, bytes });
         } else {
-            notes.push(format!("Attachment left out: {name} ({})", octets(size)));
+            left_out += 1;
+            if left_out <= LEFT_OUT {
+                notes.push(format!("Attachment left out: {name} ({})", octets(size)));
+            }
         }
     };
     if body.encrypted {
@@ -156,6 +162,7 @@ pub fn content(
             keep(attachment.name, attachment.bytes, &mut notes);
         }
     }
+    notes.extend(more_left_out(left_out));
     let (mut text, cut) = cut(body.text.trim_end(), TEXT);
     if cut {
         notes.push(format!("The text is cut at {}.", octets(TEXT as u64)));
@@ -172,15 +179,23 @@ pub fn content(
     ActivityContent { text, files, completed }
 }
 
+fn more_left_out(files: usize) -> Option<String> {
+    let more = files.checked_sub(LEFT_OUT).filter(|more| *more > 0)?;
+    Some(format!("Attachments left out: {more} more"))
+}
+
 /// The same content without its files, saying so: the CRM had no room for them.
 pub fn without_files(content: &ActivityContent, why: &str) -> ActivityContent {
     let mut text = String::with_capacity(content.text.len() + 200);
     let (body, last) = content.text.rsplit_once('\n').unwrap_or(("", &content.text));
     text.push_str(body);
     text.push('\n');
-    for file in &content.files {
+    for file in content.files.iter().take(LEFT_OUT) {
         let size = octets(file.bytes.len() as u64);
         text.push_str(&format!("Attachment left out: {} ({size}): {why}\n", file.name));
+    }
+    if let Some(more) = more_left_out(content.files.len()) {
+        text.push_str(&format!("{more}: {why}\n"));
     }
     text.push_str(last);
     ActivityContent { text, files: Vec::new(), completed: content.completed }
@@ -269,6 +284,22 @@ mod tests {
             "Hello\n\n-- \nAttachment left out: second.bin (600 bytes)\n\
              Attachment left out: huge.bin (3.0 MiB)\nMailbox sales, connected by Ana Ruiz"
         );
+    }
+
+    #[test]
+    fn many_files_left_out_are_counted() {
+        let attachments = (0..60).map(|n| attachment(&format!("{n}.bin"), 2)).collect();
+        let body = Body { text: "Hello".into(), attachments, encrypted: false };
+        let none = content(body.clone(), b"", 1, false, closing());
+        let named = none.text.lines().filter(|line| line.starts_with("Attachment left out: "));
+        assert_eq!(named.count(), LEFT_OUT);
+        assert!(none.text.contains("(2 bytes)\nAttachments left out: 10 more\nMailbox"));
+        let all = content(body, b"", 1_000, false, closing());
+        let bare = without_files(&all, "no room");
+        assert!(bare.text.ends_with(
+            "49.bin (2 bytes): no room\nAttachments left out: 10 more: no room\n\
+             Mailbox sales, connected by Ana Ruiz"
+        ));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::{
     charset,
-    header::{Headers, with_line_feeds},
+    header::Headers,
     html,
+    line_ends::with_line_feeds,
     mime::{self, Entity, Part},
     name, word,
 };
@@ -15,7 +16,7 @@ pub struct Body {
     pub text: String,
     /// In the order of the mail; inline images and attached mails included.
     pub attachments: Vec<Attachment>,
-    /// PGP or S/MIME: the text cannot be read; the whole original is to be attached.
+    /// The mail as a whole is PGP or S/MIME: the text cannot be read; the whole original is to be attached.
     pub encrypted: bool,
 }
 
@@ -49,8 +50,11 @@ pub fn read(raw: &[u8]) -> Body {
     let entity = Entity::new(headers, false, None);
     let hint = entity.content_type.get("charset").map(str::to_owned);
     let root = mime::walk(entity, rest, hint.as_deref());
-    let mut reader = Reader { hint, attachments: Some(Vec::new()), count: 0, encrypted: false };
+    let mut reader = Reader { attachments: Some(Vec::new()), ..Reader::new(hint) };
     let mut text = reader.text_of(&root, true).unwrap_or_default();
+    if text.trim().is_empty() {
+        text = reader.only_named_text().unwrap_or_default();
+    }
     // In line with the text; what stands before it may still be read.
     if let Some(at) = armour(&text) {
         reader.encrypted = true;
@@ -67,8 +71,7 @@ pub fn text(headers: Headers<'_>) -> String {
     let entity = Entity::new(headers, false, None);
     let hint = entity.content_type.get("charset").map(str::to_owned);
     let root = mime::walk(entity, rest, hint.as_deref());
-    let mut reader = Reader { hint, attachments: None, count: 0, encrypted: false };
-    reader.text_of(&root, true).unwrap_or_default()
+    Reader::new(hint).text_of(&root, true).unwrap_or_default()
 }
 
 fn armour(text: &str) -> Option<usize> {
@@ -86,18 +89,47 @@ struct Reader {
     hint: Option<String>,
     /// `None` if only the text is wanted.
     attachments: Option<Vec<Attachment>>,
+    /// Files that are to be shown, and are text.
+    named_texts: Vec<NamedText>,
     count: usize,
     encrypted: bool,
 }
 
+struct NamedText {
+    /// Index of its attachment.
+    at: usize,
+    kind: TextKind,
+    charset: Option<String>,
+}
+
 impl Reader {
+    fn new(hint: Option<String>) -> Reader {
+        let named_texts = Vec::new();
+        Reader { hint, attachments: None, named_texts, count: 0, encrypted: false }
+    }
+
+    /// In a mail without any other text the one named text is what was written, not a file: some
+    /// programs name every part.
+    fn only_named_text(&mut self) -> Option<String> {
+        let [only] = self.named_texts.as_slice() else {
+            return None;
+        };
+        let file = self.attachments.as_ref()?.get(only.at)?;
+        let text = self.text_in(&file.bytes, only.charset.as_deref(), only.kind);
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.attachments.as_mut()?.remove(only.at);
+        Some(text)
+    }
+
     /// The text of a part, `None` if it has none; its files are kept on the way.
     ///
     /// Recursion is as deep as [`mime::walk`] allows.
     fn text_of(&mut self, part: &Part<'_>, is_root: bool) -> Option<String> {
         match part {
             Part::Leaf { entity, raw } => {
-                if is_encrypted(entity) {
+                if is_root && is_encrypted(entity) {
                     // The caller attaches the whole original: its envelope alone is of no use.
                     self.encrypted = true;
                     return None;
@@ -110,7 +142,7 @@ impl Reader {
                 None
             }
             Part::Multi { entity, parts } => {
-                if entity.content_type.value == "multipart/encrypted" {
+                if is_root && is_encrypted(entity) {
                     self.encrypted = true;
                     return None;
                 }
@@ -145,17 +177,19 @@ impl Reader {
     }
 
     fn decode_text(&self, entity: &Entity<'_>, raw: &[u8], kind: TextKind) -> String {
-        let bytes = entity.decode(raw);
-        let label = entity.content_type.get("charset");
+        self.text_in(&entity.decode(raw), entity.content_type.get("charset"), kind)
+    }
+
+    fn text_in(&self, bytes: &[u8], label: Option<&str>, kind: TextKind) -> String {
         match kind {
             TextKind::Plain => {
-                let text = charset::decode(&bytes, label.or(self.hint.as_deref()));
+                let text = charset::decode(bytes, label.or(self.hint.as_deref()));
                 plain_text(&text)
             }
             TextKind::Html => {
-                let meta = if label.is_none() { meta_charset(&bytes) } else { None };
+                let meta = if label.is_none() { meta_charset(bytes) } else { None };
                 let label = label.or(meta.as_deref()).or(self.hint.as_deref());
-                plain_text(&html::to_text(&charset::decode(&bytes, label)))
+                plain_text(&html::to_text(&charset::decode(bytes, label)))
             }
         }
     }
@@ -165,6 +199,10 @@ impl Reader {
         let Some(attachments) = self.attachments.as_mut() else {
             return;
         };
+        if let Some(kind) = text_kind(entity, true) {
+            let charset = entity.content_type.get("charset").map(str::to_owned);
+            self.named_texts.push(NamedText { at: attachments.len(), kind, charset });
+        }
         let content_type = entity.content_type.value.clone();
         let bytes = entity.decode(raw).into_owned();
         let given = given_name(entity).or_else(|| {
@@ -205,12 +243,22 @@ fn is_plain(entity: &Entity<'_>) -> bool {
     entity.content_type.value == "text/plain"
 }
 
-/// S/MIME that is signed but opaque can be read here as little as what is encrypted.
+/// Whether a root of this type hides the whole mail. Deeper down the same is a file among others:
+/// invoices are sent as `.p7m` (Italy), and what stands beside them can be read.
 fn is_encrypted(entity: &Entity<'_>) -> bool {
     match entity.content_type.value.as_str() {
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" | "application/pgp-encrypted" => true,
-        "application/octet-stream" => {
-            given_name(entity).is_some_and(|name| name.to_ascii_lowercase().ends_with(".p7m"))
+        "multipart/encrypted" => true,
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
+            match entity.content_type.get("smime-type") {
+                // RFC 8551 section 3.2.2; the other types are signed or compressed only.
+                Some(kind) => {
+                    kind.eq_ignore_ascii_case("enveloped-data")
+                        || kind.eq_ignore_ascii_case("authEnveloped-data")
+                }
+                None => {
+                    given_name(entity).is_some_and(|name| name.eq_ignore_ascii_case("smime.p7m"))
+                }
+            }
         }
         _ => false,
     }
@@ -264,4 +312,55 @@ fn plain_text(text: &str) -> String {
         }
     }
     clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name of the case, message, text, names of the files, encrypted.
+    type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], bool);
+
+    #[test]
+    fn text_and_files_are_what_a_reader_sees() {
+        #[rustfmt::skip]
+        let cases: &[Case<'_>] = &[
+            ("invoice as p7m", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nEcco.\n--b\n\
+              Content-Type: application/pdf; name=offer.pdf\n\nx\n--b\n\
+              Content-Type: application/pkcs7-mime; name=IT0123_001.xml.p7m\n\nx\n--b\n\
+              Content-Type: application/octet-stream; name=IT0123_002.xml.p7m\n\nx\n--b--",
+              "Ecco.", &["offer.pdf", "IT0123_001.xml.p7m", "IT0123_002.xml.p7m"], false),
+            ("encrypted mail attached", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\n\
+              Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\n\nx\n--b--",
+              "See.", &["smime.p7m"], false),
+            ("encrypted, with a list's footer", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+              Content-Type: multipart/encrypted; boundary=c\n\n--c\nContent-Type: application/pgp-encrypted; name=v.txt\n\nVersion: 1\n--c\n\
+              Content-Type: application/octet-stream; name=encrypted.asc\n\nx\n--c--\n--b\n\nList\n--b--",
+              "List", &["v.txt", "encrypted.asc"], false),
+            ("signed, opaque", "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\n\nx",
+              "", &["smime.p7m"], false),
+            ("s/mime", "Content-Type: application/x-pkcs7-mime; smime-type=Enveloped-Data; name=a.p7m\n\nx",
+              "", &[], true),
+            ("s/mime without its type", "Content-Type: application/pkcs7-mime; name=SMIME.p7m\n\nx", "", &[], true),
+            ("p7m alone", "Content-Type: application/pkcs7-mime; name=IT1.xml.p7m\n\nx", "", &["IT1.xml.p7m"], false),
+            ("pgp/mime", "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--", "", &[], true),
+            ("named text alone", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=a.pdf\n\nx\n--b\n\
+              Content-Type: text/plain; name=body.txt; charset=koi8-r\nContent-Disposition: inline\n\nHello\n--b--",
+              "Hello", &["a.pdf"], false),
+            ("named text beside another", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\n\
+              Content-Type: text/plain; name=body.txt\n\nHello\n--b--", "See.", &["body.txt"], false),
+            ("two named texts", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\nA\n--b\n\
+              Content-Type: text/plain; name=b.txt\n\nB\n--b--", "", &["a.txt", "b.txt"], false),
+            ("named text attached", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\
+              Content-Disposition: attachment\n\nA\n--b--", "", &["a.txt"], false),
+            ("pgp/mime, cut", "Content-Type: multipart/encrypted; boundary=b\n\nx", "", &[], true),
+        ];
+        for (name, raw, text, files, encrypted) in cases {
+            let body = read(raw.as_bytes());
+            assert_eq!(body.text, *text, "{name}");
+            let names: Vec<&str> = body.attachments.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(names, *files, "{name}");
+            assert_eq!(body.encrypted, *encrypted, "{name}");
+        }
+    }
 }

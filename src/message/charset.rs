@@ -2,6 +2,8 @@
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::{guess, seven_bit};
+
 /// Charsets in which valid UTF-8 may be other text by chance, lower case with `_`.
 const MULTI_BYTE: &[&str] = &[
     "big5",
@@ -48,6 +50,9 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
     if says_nothing(&label) {
         return guess(bytes, None);
     }
+    if let Some(text) = seven_bit(&label, bytes) {
+        return text;
+    }
     let Some(decoder) = charset_decoder(label.as_bytes()) else {
         return guess(bytes, None);
     };
@@ -62,6 +67,13 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
         return decoder(&without_idle_escapes(bytes));
     }
     decoder(bytes)
+}
+
+/// These have no byte above 127, so that UTF-8 under their label is UTF-8.
+fn seven_bit(label: &str, bytes: &[u8]) -> Option<String> {
+    let decoded = seven_bit::decode(label, bytes)?;
+    let utf_8 = std::str::from_utf8(bytes).ok().filter(|text| !text.is_ascii());
+    Some(utf_8.map_or(decoded, str::to_owned))
 }
 
 fn without_idle_escapes(bytes: &[u8]) -> Vec<u8> {
@@ -85,6 +97,9 @@ pub fn decode_unlabelled(bytes: &[u8], hint: Option<&str>) -> String {
     if is_iso_2022_jp(bytes) {
         return by_label("iso-2022-jp", bytes);
     }
+    if let Some(text) = seven_bit::shown(bytes).and_then(|label| seven_bit::decode(label, bytes)) {
+        return text;
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
@@ -95,10 +110,29 @@ fn normal_label(label: &str) -> String {
     let label = label.trim().trim_matches(|c| matches!(c, '"' | '\'' | ' '));
     // RFC 2231 section 5: a language may follow the charset.
     let label = label.split('*').next().unwrap_or_default();
-    label.to_ascii_lowercase().replace('-', "_")
+    let label = label.to_ascii_lowercase().replace('-', "_");
+    match known_as(&label) {
+        Some(known) => known.to_owned(),
+        None => label,
+    }
 }
 
-/// UTF-8 shows by itself, and ASCII is what programs declare that never asked.
+/// Names that programs give to charsets, and that the table of names does not have.
+fn known_as(label: &str) -> Option<&'static str> {
+    match label {
+        "cp932" | "windows_932" | "ms_932" | "x_ms_cp932" | "shiftjis" => Some("shift_jis"),
+        "cp949" | "uhc" | "x_windows_949" | "ms949" => Some("windows_949"),
+        "euckr" | "ks_c_5601" => Some("euc_kr"),
+        "eucjp" => Some("euc_jp"),
+        "cn_gb" | "euc_cn" | "euccn" | "gb_18030" => Some("gb18030"),
+        "cp950" | "ms950" | "big5_eten" => Some("big5"),
+        "tis620" => Some("tis_620"),
+        _ => None,
+    }
+}
+
+/// UTF-8 shows by itself, and ASCII is what programs declare that never asked. `x-user-defined`
+/// was Netscape's word for bytes it knew no charset of.
 fn says_nothing(label: &str) -> bool {
     matches!(
         label,
@@ -109,10 +143,12 @@ fn says_nothing(label: &str) -> bool {
             | "ascii"
             | "us_ascii"
             | "ansi_x3.4_1968"
+            | "x_user_defined"
     )
 }
 
-fn by_label(label: &str, bytes: &[u8]) -> String {
+/// Decodes by a label that is known to have a decoder.
+pub fn by_label(label: &str, bytes: &[u8]) -> String {
     match charset_decoder(label.as_bytes()) {
         Some(decoder) => decoder(bytes),
         None => String::from_utf8_lossy(bytes).into_owned(),
@@ -144,27 +180,7 @@ fn guess(bytes: &[u8], declared: Option<fn(&[u8]) -> String>) -> String {
     if valid >= 2 * broken {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    by_label(guess_single_byte(bytes), bytes)
-}
-
-/// Cyrillic words have their letters in the upper half of the table, Latin words one here and
-/// there; KOI8-R has the small letters in 0xC0..0xE0, windows-1251 in 0xE0...
-fn guess_single_byte(bytes: &[u8]) -> &'static str {
-    let (mut cyrillic, mut latin) = (0usize, 0usize);
-    for (before, next) in bytes.iter().zip(bytes.iter().skip(1)) {
-        match (*before >= 0xc0, *next >= 0xc0) {
-            (true, true) => cyrillic += 1,
-            (true, false) => latin += usize::from(next.is_ascii_alphabetic()),
-            (false, true) => latin += usize::from(before.is_ascii_alphabetic()),
-            (false, false) => {}
-        }
-    }
-    if cyrillic <= latin {
-        return "windows-1252";
-    }
-    let low = bytes.iter().filter(|byte| (0xc0..0xe0).contains(*byte)).count();
-    let high = bytes.iter().filter(|byte| **byte >= 0xe0).count();
-    if low > high { "koi8-r" } else { "windows-1251" }
+    by_label(guess::charset(bytes), bytes)
 }
 
 /// One line for people: no control characters or direction overrides, single blanks, trimmed, at
@@ -223,7 +239,20 @@ mod tests {
             ("gb2312",                b"\xc4\xe3\xba\xc3",         Some("GB2312"),      "你好"),
             ("big5",                  b"\xa7A\xa6n",               Some("Big5"),        "你好"),
             ("euc-kr",                b"\xbe\xc8\xb3\xe7",         Some("ks_c_5601-1987"), "안녕"),
+            ("cp949",                 b"\xbe\xc8\xb3\xe7",         Some("cp949"),       "안녕"),
+            ("uhc",                   b"\xbe\xc8\xb3\xe7",         Some("UHC"),         "안녕"),
+            ("euckr",                 b"\xbe\xc8\xb3\xe7",         Some("euckr"),       "안녕"),
+            ("ks_c_5601",             b"\xbe\xc8\xb3\xe7",         Some("ks_c_5601"),   "안녕"),
+            ("cp932",                 b"\x83n\x83\x8d\x81[",       Some("cp932"),       "ハロー"),
+            ("eucjp",                 b"\xa5\xcf\xa5\xed\xa1\xbc", Some("eucJP"),      "ハロー"),
+            ("cn-gb",                 b"\xc4\xe3\xba\xc3",         Some("CN-GB"),       "你好"),
+            ("tis620",                b"\xca\xc7",                 Some("tis620"),      "สว"),
+            ("utf-7",                 b"M+APw-ller",               Some("unicode-1-1-utf-7"), "Müller"),
+            ("x-user-defined",        b"M\xfcller",                Some("x-user-defined"), "Müller"),
             ("iso-2022-jp, no label", b"\x1b$B%O%m!<\x1b(B",       None,                "ハロー"),
+            ("iso-2022-kr",           b"\x1b$)C\x0e>H3g\x0f",      Some("ISO-2022-KR"), "안녕"),
+            ("hz",                    b"~{Dc:C~}",                 Some("HZ-GB-2312"),  "你好"),
+            ("iso-2022-kr, is utf-8", "안녕".as_bytes(),           Some("iso-2022-kr"), "안녕"),
             ("cut utf-8",             b"\xd0\x9f\xd1\x80\xd0\xb8\xd0", Some("utf-8"),   "При\u{fffd}"),
             ("ascii",                 b"plain",                    None,                "plain"),
             ("empty",                 b"",                         Some("gb18030"),     ""),
@@ -236,6 +265,7 @@ mod tests {
     #[test]
     fn header_bytes_without_label_go_by_the_declared_charset() {
         assert_eq!(decode_unlabelled(b"\xc4\xe3\xba\xc3", Some("gb2312")), "你好");
+        assert_eq!(decode_unlabelled(b"\x1b$)C\x0e>H3g\x0f", None), "안녕");
         assert_eq!(decode_unlabelled("你好".as_bytes(), Some("gb2312")), "你好");
         assert_eq!(decode_unlabelled(b"\xe7a va", None), "ça va");
     }

@@ -18,7 +18,12 @@ const MAX_LENGTH: usize = 200;
 pub fn parse(text: &str) -> Option<i64> {
     let text: String = without_comments(text).chars().take(MAX_LENGTH).collect();
     let text = text.to_ascii_lowercase();
-    let mut date = Found::default();
+    // `mar, 05 jul 2005`: Tuesday in Spanish, French and Italian. No month has a comma behind it
+    // before anything else was said.
+    let first = text.trim_start().split_inclusive(',').next().unwrap_or_default().trim();
+    let text = if matches!(first, "mar," | "mar.,") { text.replacen(first, "", 1) } else { text };
+    let perhaps_tuesday = ["mar ", "mar. "].iter().any(|word| text.trim_start().starts_with(word));
+    let mut date = Found { perhaps_tuesday, ..Found::default() };
     for word in text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty())
     {
         date.take(word)?;
@@ -47,6 +52,8 @@ fn without_comments(text: &str) -> String {
 struct Found {
     day: Option<u32>,
     month: Option<u32>,
+    /// The first word is `mar`, which may still turn out to be a day of the week.
+    perhaps_tuesday: bool,
     year: Option<u32>,
     time: Option<(u32, u32, u32)>,
     /// Seconds east of Greenwich.
@@ -56,6 +63,10 @@ struct Found {
 impl Found {
     /// Takes one word for the first thing it can be; `None` ends the attempt.
     fn take(&mut self, word: &str) -> Option<()> {
+        if self.time.is_some() && matches!(word, "am" | "pm" | "a.m." | "p.m.") {
+            self.take_half_day(word);
+            return Some(());
+        }
         if self.time.is_some() && self.take_zone(word) {
             return Some(());
         }
@@ -78,6 +89,9 @@ impl Found {
         }
         if self.month.is_none() {
             self.month = month(word);
+        } else if self.perhaps_tuesday && self.year.is_none() {
+            // `mar 05 jul 2005`; and of `mar 05 giu 2005` no month is known.
+            (self.month, self.perhaps_tuesday) = (month(word), false);
         }
         // Names of days, and anything else, say nothing.
         Some(())
@@ -116,13 +130,25 @@ impl Found {
         };
         self.time = Some((hour, minute, second));
         match zone {
-            "pm" if hour < 12 => self.time = Some((hour + 12, minute, second)),
+            "am" | "pm" => self.take_half_day(zone),
             "" => {}
             zone => {
                 self.take_zone(zone);
             }
         }
         Some(())
+    }
+
+    /// Noon is 12 pm and midnight 12 am.
+    fn take_half_day(&mut self, word: &str) {
+        let Some((hour, ..)) = self.time.as_mut() else {
+            return;
+        };
+        match (word.starts_with('p'), *hour) {
+            (true, 0..12) => *hour += 12,
+            (false, 12) => *hour = 0,
+            (true | false, _) => {}
+        }
     }
 
     /// `+0200`, `-07:00`, `GMT+2`, or a name. A name nobody knows is UTC (RFC 5322 section 4.3).
@@ -259,6 +285,21 @@ mod tests {
             ("leap second",       "Sat, 31 Dec 2016 23:59:60 +0000",         Some(1_483_228_800)),
             ("lower case",        "thu, 2 may 2024 10:15:00 gmt",            Some(T)),
             ("long month",        "2 September 2024 10:15:00 GMT",           Some(1_725_272_100)),
+            ("afternoon",         "2 May 2024 10:15:00 PM",                  Some(T + 12 * 3600)),
+            ("afternoon, glued",  "2 May 2024 12:15:00pm +0200",             Some(T)),
+            ("afternoon, zone",   "2 May 2024 0:15:00 p.m. +0200",           Some(T)),
+            ("noon",              "2 May 2024 12:15 PM +0200",               Some(T)),
+            ("midnight",          "2 May 2024 12:15am",                      Some(T - 10 * 3600)),
+            ("midnight, blank",   "2 May 2024 12:15:00 AM",                  Some(T - 10 * 3600)),
+            ("Tuesday",           "mar, 05 jul 2005 10:00:00 +0200",         Some(1_120_550_400)),
+            ("Tuesday, no comma", "mar 05 jul 2005 10:00:00 +0200",          Some(1_120_550_400)),
+            ("Tuesday, dot",      "mar., 05 jul 2005 10:00:00 +0200",        Some(1_120_550_400)),
+            ("Tuesday in March",  "mar, 05 mar 2024 10:00:00 +0000",         Some(1_709_632_800)),
+            ("Tuesday, month unknown", "mar 05 giu 2024 10:00:00 +0000",     None),
+            ("Tuesday, comma, month unknown", "mar, 05 giu 2024 10:00:00 +0000", None),
+            ("March first",       "Mar 5, 2024 10:00:00",                    Some(1_709_632_800)),
+            ("March, at",         "Mar 5, 2024 at 10:00:00",                 Some(1_709_632_800)),
+            ("March, zone",       "Mar 5, 2024 10:00:00 GMT",                Some(1_709_632_800)),
             ("1969",              "Wed, 31 Dec 1969 23:59:59 +0000",         None),
             ("1979",              "Mon, 31 Dec 1979 23:59:59 +0000",         None),
             ("1980",              "Tue, 1 Jan 1980 00:00:00 +0000",          Some(EARLIEST)),

@@ -11,6 +11,11 @@ use std::borrow::Cow;
 /// more, and each costs memory.
 const MAX_FIELDS: usize = 100_000;
 
+/// The fields of a part that anyone asks for. A mail has thousands of parts, and a line of three
+/// bytes would take the memory of ten.
+const OF_PARTS: [&[u8]; 3] =
+    [b"content-type", b"content-disposition", b"content-transfer-encoding"];
+
 /// Lines in a row that are no fields before the header counts as ended without a blank line.
 const MAX_STRAY_LINES: usize = 10;
 
@@ -69,16 +74,51 @@ impl<'x> Headers<'x> {
             }
             at = next;
         }
-        Headers::scan(raw, at, MAX_STRAY_LINES)
+        Headers::scan(raw, at)
     }
 
-    /// Reads the header of a MIME part: it ends at the first line that is no field.
+    /// Reads the header of a MIME part: it ends at the first line that is no field. Only what says
+    /// how to read the part is kept, and of that the first.
     pub fn of_part(raw: &'x [u8]) -> Headers<'x> {
-        Headers::scan(raw, 0, 0)
+        let mut fields: Vec<Field<'x>> = Vec::with_capacity(OF_PARTS.len());
+        let mut value_start = 0;
+        // Whether the last field was kept; `None` before the first.
+        let mut kept: Option<bool> = None;
+        let mut at = 0;
+        let mut body = raw.len();
+        while at < raw.len() {
+            let (line, next) = line_at(raw, at);
+            if line.is_empty() {
+                body = next;
+                break;
+            }
+            if let Some(keep) = kept
+                && matches!(line.first(), Some(b' ' | b'\t'))
+            {
+                let value = raw.get(value_start..at + line.len());
+                if let (true, Some(last), Some(value)) = (keep, fields.last_mut(), value) {
+                    last.value = value;
+                }
+            } else if let Some((name, value)) = field_of(line) {
+                let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+                let keep = OF_PARTS.iter().any(|known| is(known))
+                    && !fields.iter().any(|field| is(field.name));
+                if keep {
+                    value_start = at + line.len() - value.len();
+                    fields.push(Field { name, value });
+                }
+                kept = Some(keep);
+            } else {
+                body = at;
+                break;
+            }
+            at = next;
+        }
+        Headers { fields, body: raw.get(body..).unwrap_or_default() }
     }
 
-    fn scan(raw: &'x [u8], start: usize, max_stray: usize) -> Headers<'x> {
-        let mut fields: Vec<Field<'x>> = Vec::with_capacity(if max_stray == 0 { 4 } else { 32 });
+    fn scan(raw: &'x [u8], start: usize) -> Headers<'x> {
+        let mut fields: Vec<Field<'x>> = Vec::with_capacity(32);
         // Where the value of the last field starts, to lengthen it by its folds.
         let mut value_start = start;
         let mut stray: Option<Stray> = None;
@@ -118,10 +158,6 @@ impl<'x> Headers<'x> {
                 value_start = at + line.len() - value.len();
                 fields.push(Field { name, value });
             } else {
-                if max_stray == 0 {
-                    body = at;
-                    break;
-                }
                 let found = stray.get_or_insert(Stray {
                     at,
                     end: at,
@@ -133,7 +169,7 @@ impl<'x> Headers<'x> {
                 if found.fields == fields.len() {
                     found.end = at + line.len();
                 }
-                if found.lines > max_stray {
+                if found.lines > MAX_STRAY_LINES {
                     break;
                 }
             }
@@ -199,7 +235,7 @@ pub fn line_at(raw: &[u8], at: usize) -> (&[u8], usize) {
 }
 
 /// A field's name and value; blanks before the colon are RFC 5322 section 4.5's obsolete form.
-fn field_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn field_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|&byte| byte == b':' || !(33..127).contains(&byte))?;
     let (name, rest) = line.split_at_checked(colon)?;
     // A part's header must not swallow the boundary line that follows it.
@@ -210,7 +246,8 @@ fn field_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value))
 }
 
-fn is_well_known(name: &[u8]) -> bool {
+/// Whether a name alone shows that a line is a field.
+pub fn is_well_known(name: &[u8]) -> bool {
     WELL_KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known))
         || WELL_KNOWN_PREFIXES.iter().any(|prefix| {
             name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
@@ -240,24 +277,6 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(line.trim_ascii().to_vec())
-}
-
-/// The message with LF for line ends if it was written with bare CR (old Mac OS), else as it is.
-pub fn with_line_feeds(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(end) = raw.iter().position(|&byte| byte == b'\r' || byte == b'\n') else {
-        return Cow::Borrowed(raw);
-    };
-    let bare = raw.get(end) == Some(&b'\r')
-        && raw.get(end + 1).is_some_and(|next| !matches!(next, b'\r' | b'\n'));
-    // A bare CR inside a line is an accident; only if a field follows it, it ends lines.
-    let next_line = raw.get(end + 1..).unwrap_or_default();
-    let next_line = next_line.split(|&byte| byte == b'\r' || byte == b'\n').next();
-    let follows =
-        next_line.is_some_and(|line| field_of(line).is_some_and(|(n, _)| is_well_known(n)));
-    if !bare || !follows {
-        return Cow::Borrowed(raw);
-    }
-    Cow::Owned(raw.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect())
 }
 
 #[cfg(test)]
@@ -310,16 +329,18 @@ mod tests {
     }
 
     #[test]
-    fn bare_carriage_returns_end_lines_only_where_fields_follow() {
-        #[rustfmt::skip]
-        let cases: &[(&str, &[u8], &[u8])] = &[
-            ("old mac",       b"From: a\rTo: b\r\rbody\r", b"From: a\nTo: b\n\nbody\n"),
-            ("inside a line", b"Subject: a\rb\nTo: c\n",   b"Subject: a\rb\nTo: c\n"),
-            ("crlf",          b"From: a\r\nTo: b\r\n",     b"From: a\r\nTo: b\r\n"),
-        ];
-        for (name, raw, lines) in cases {
-            assert_eq!(with_line_feeds(raw).as_ref(), *lines, "{name}");
-        }
+    fn part_header_keeps_what_says_how_to_read_the_part() {
+        let raw = b"X-A: 1\n t\nContent-Type: text/html;\n charset=utf-8\nX-B: 2\n u\nContent-Type: image/png\n v\n\nbody";
+        let headers = Headers::of_part(raw);
+        assert_eq!(value(&headers, "content-type"), "text/html; charset=utf-8");
+        assert_eq!((value(&headers, "x-a").as_str(), headers.body()), ("-", b"body".as_slice()));
+        assert_eq!(Headers::of_part(b" text\n\nmore").body(), b" text\n\nmore");
+        let raw = [b"a:\n".repeat(300_000), b"\nbody".to_vec()].concat();
+        let headers = Headers::of_part(&raw);
+        assert_eq!(
+            (headers.fields.capacity(), headers.body()),
+            (OF_PARTS.len(), b"body".as_slice())
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use mail_parser::decoders::html::add_html_token;
 
+use super::charset::by_label;
+
 /// Elements that stand on lines of their own.
 const BLOCKS: &[&str] = &[
     "address",
@@ -49,10 +51,12 @@ const MAX_ENTITY: usize = 34;
 
 /// The text of an HTML document, with line breaks where it has blocks. Linear in its length.
 pub fn to_text(html: &str) -> String {
-    let mut text = Text { text: String::with_capacity(html.len() / 2), breaks: 0, blank: false };
+    let mut text =
+        Text { text: String::with_capacity(html.len() / 2), breaks: 0, blank: false, pre: 0 };
     let mut rest = html;
     // Once there is no `>` ahead there is none later: no further tag is looked for.
     let mut tags = true;
+    let mut quotes = Quotes { double: true, single: true };
     // Likewise for each element that is opened and never closed.
     let mut endless: Vec<String> = Vec::new();
     while let Some(at) = rest.find('<') {
@@ -66,7 +70,7 @@ pub fn to_text(html: &str) -> String {
             .as_bytes()
             .get(1)
             .is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
-        let end = if is_tag && tags { tag.find('>') } else { None };
+        let end = if is_tag && tags { tag_end(tag, &mut quotes) } else { None };
         tags = tags && (!is_tag || end.is_some());
         let Some(end) = end else {
             text.push('<');
@@ -98,6 +102,12 @@ pub fn to_text(html: &str) -> String {
             "td" | "th" => text.blank = true,
             name if BLOCKS.contains(&name) => {
                 text.at_least(1);
+                if name == "pre" {
+                    text.pre = if closes { text.pre.saturating_sub(1) } else { text.pre + 1 };
+                    // The first line feed is part of the tag (HTML standard, "in body").
+                    rest = rest.strip_prefix('\r').unwrap_or(rest);
+                    rest = if closes { rest } else { rest.strip_prefix('\n').unwrap_or(rest) };
+                }
                 if name == "li" && !closes {
                     text.push_html("- ");
                     text.blank = true;
@@ -108,6 +118,49 @@ pub fn to_text(html: &str) -> String {
     }
     text.push_html(rest);
     text.text
+}
+
+/// Whether a quote of this kind may still be closed.
+struct Quotes {
+    double: bool,
+    single: bool,
+}
+
+/// Where the tag that begins `tag` ends: at the first `>` that is in no quoted value; at the first
+/// one if the quotes do not add up, for a browser that shows nothing is no help to the reader.
+fn tag_end(tag: &str, quotes: &mut Quotes) -> Option<usize> {
+    let bytes = tag.as_bytes();
+    // After `=`, where alone a quote is one: `<p title=it's>`.
+    let mut value = false;
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        let hope = match byte {
+            b'>' => return Some(at),
+            b'"' => quotes.double,
+            b'\'' => quotes.single,
+            _ => false,
+        };
+        if value && hope {
+            let inside = bytes.get(at + 1..).unwrap_or_default();
+            let end = inside.iter().position(|other| *other == byte).map(|end| at + 1 + end);
+            let Some(end) = end else {
+                *(if byte == b'"' { &mut quotes.double } else { &mut quotes.single }) = false;
+                continue;
+            };
+            // `<a href="x>y</a><a href="z">`: what closes it was to open the next.
+            let next = bytes.get(end + 1);
+            if next.is_some_and(|next| !next.is_ascii_whitespace() && !matches!(next, b'>' | b'/'))
+            {
+                return tag.find('>');
+            }
+            at = end;
+        }
+        value = byte == b'=' || value && byte.is_ascii_whitespace();
+        at += 1;
+    }
+    // No tag behind this one ends outside its quotes either.
+    *quotes = Quotes { double: false, single: false };
+    tag.find('>')
 }
 
 fn after_comment(comment: &str) -> &str {
@@ -138,6 +191,8 @@ struct Text {
     /// Line breaks owed before the next word; an empty text owes none.
     breaks: usize,
     blank: bool,
+    /// `<pre>` elements around: their line breaks are the text's.
+    pre: usize,
 }
 
 impl Text {
@@ -149,6 +204,7 @@ impl Text {
         // A no-break space is a blank to a reader, and layouts are made of it.
         if c.is_whitespace() || c == '\u{a0}' || c == '\u{200b}' {
             self.blank = self.blank || c != '\u{200b}';
+            self.breaks += usize::from(c == '\n' && self.pre > 0);
             return;
         }
         let (breaks, blank) = (std::mem::take(&mut self.breaks), std::mem::take(&mut self.blank));
@@ -175,12 +231,27 @@ impl Text {
                 continue;
             };
             let mut decoded = String::new();
-            add_html_token(&mut decoded, entity_text.as_bytes(), false);
+            match windows_1252(entity_text) {
+                Some(text) => decoded = text,
+                None => add_html_token(&mut decoded, entity_text.as_bytes(), false),
+            }
             decoded.chars().for_each(|c| self.push(c));
             rest = entity.get(entity_text.len()..).unwrap_or_default();
         }
         rest.chars().for_each(|c| self.push(c));
     }
+}
+
+/// `&#150;` is a dash: these numbers are no characters, and always meant windows-1252 (HTML
+/// standard, "numeric character reference end state").
+fn windows_1252(entity: &str) -> Option<String> {
+    let code = entity.strip_prefix("&#")?.strip_suffix(';')?;
+    let code = match code.strip_prefix(['x', 'X']) {
+        Some(code) => u8::from_str_radix(code, 16),
+        None => code.parse(),
+    };
+    let byte = code.ok().filter(|byte| matches!(byte, 0x80..=0x9f))?;
+    Some(by_label("windows-1252", &[byte]))
 }
 
 #[cfg(test)]
@@ -200,6 +271,13 @@ mod tests {
             ("table",           "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
             ("list",            "<ul><li>a</li><li>b</li></ul>",                    "- a\n- b"),
             ("entities",        "&lt;a&gt; &amp; &euro; &#8364; &#x20AC; &nope; & x", "<a> & € € € &nope; & x"),
+            ("numbers of windows-1252", "5&#128; &#150; &#x93;a&#148; &#233; &#129;", "5€ – “a” é \u{fffd}"),
+            ("pre",             "a<pre>\nb\n  c\r\n\n\nd\n</pre>e\nf",         "a\nb\nc\n\nd\ne f"),
+            ("pre in pre",      "<pre>a<pre>b</pre>c\nd</pre>e\nf",             "a\nb\nc\nd\ne f"),
+            ("greater in quotes", "<a title=\"x > y\" rel='>'>a</a> <img alt = '->'/>b", "a b"),
+            ("apostrophe in a tag", "<p title=it's>a</p><p>it's</p>",           "a\n\nit's"),
+            ("quote not closed", "<a href=\"x>a</a> <a href=\"y\">b</a>",       "a b"),
+            ("last quote not closed", "<a href=\"x>a</a> b",                   "a b"),
             ("no-break spaces", "a&nbsp;&nbsp;b\u{a0}c",                            "a b c"),
             ("script, style",   "<style>p{}</style>a<script>if (a<b) x()</script>b", "ab"),
             ("head",            "<html><head><title>t</title><style>x</style></head><body>a</body></html>", "a"),
@@ -221,7 +299,19 @@ mod tests {
 
     #[test]
     fn hostile_html_is_read_in_one_pass() {
-        for html in ["<a", "<!--", "<div>", "&", "&a", "<style>", "</", "<script></"] {
+        for html in [
+            "<a",
+            "<!--",
+            "<div>",
+            "&",
+            "&a",
+            "<style>",
+            "</",
+            "<script></",
+            "<a b=\"",
+            "<a b='>\"",
+            "<a b=\">\" ",
+        ] {
             to_text(&html.repeat(100_000));
         }
     }

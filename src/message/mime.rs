@@ -44,6 +44,9 @@ impl<'x> Entity<'x> {
         match encoding.to_ascii_lowercase().as_str() {
             "base64" => Cow::Owned(base64(raw)),
             "quoted-printable" => Cow::Owned(quoted_printable(raw)),
+            "x-uuencode" | "uuencode" | "x-uue" | "uue" => {
+                uuencode(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+            }
             _ => Cow::Borrowed(raw),
         }
     }
@@ -183,13 +186,56 @@ fn base64(raw: &[u8]) -> Vec<u8> {
         let (line, next) = line_at(raw, at);
         let line = line.trim_ascii();
         let text = line.iter().any(|byte| matches!(byte, b' ' | b'\t'));
-        if text || line.starts_with(b"--") || padded && !line.is_empty() {
+        // Some encoders pad each line or block by itself; a footer of one word is shorter.
+        let goes_on = line.is_empty() || is_base64(line);
+        if text || line.starts_with(b"--") || padded && !goes_on {
             break;
         }
         padded = padded || line.ends_with(b"=");
         at = next;
     }
     word::lenient_base64(raw.get(..at).unwrap_or_default())
+}
+
+fn is_base64(line: &[u8]) -> bool {
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let long = line.len() >= 16 || line.ends_with(b"=");
+    long && line.len().is_multiple_of(4) && line.iter().all(valid)
+}
+
+/// What stands between `begin` and `end` (POSIX, `uuencode`); `None` without a `begin`.
+fn uuencode(raw: &[u8]) -> Option<Vec<u8>> {
+    let mut at = 0;
+    loop {
+        let (line, next) = line_at(raw, at);
+        at = next;
+        if line.starts_with(b"begin ") {
+            break;
+        }
+        if at >= raw.len() {
+            return None;
+        }
+    }
+    let mut bytes = Vec::with_capacity(raw.len() / 4 * 3);
+    while at < raw.len() {
+        let (line, next) = line_at(raw, at);
+        at = next;
+        let [length, line @ ..] = line else {
+            continue;
+        };
+        if line == b"nd" && *length == b'e' {
+            break;
+        }
+        let six = |byte: Option<&u8>| byte.map_or(0, |byte| byte.wrapping_sub(b' ') & 0x3f);
+        let end = bytes.len() + usize::from(six(Some(length)));
+        for group in line.chunks(4) {
+            // Blanks at a line's end are lost on the way: what is missing is zero.
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| six(group.get(at)));
+            bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        }
+        bytes.resize(end, 0);
+    }
+    Some(bytes)
 }
 
 /// Quoted-printable; what is not valid in it stands for itself.
@@ -280,6 +326,12 @@ mod tests {
              "text/plain=\"hello\""),
             ("base64 with footer, not padded", "Content-Transfer-Encoding: base64\n\naGVs\n-- \nList\n",
              "text/plain=\"hel\""),
+            ("base64 padded by the line", "Content-Transfer-Encoding: base64\n\naGVsbG8=\nYWxsIG9mIHlvdSB0aGVyZSw=\naGk=\n_____\nList",
+             "text/plain=\"helloall of you there,hi\""),
+            ("uuencode", "Content-Transfer-Encoding: x-uuencode\n\nSee:\nbegin 644 a.txt\n%:&5L;&\\\n`\nend\n",
+             "text/plain=\"hello\""),
+            ("uuencode without begin", "Content-Transfer-Encoding: uuencode\n\nhello",
+             "text/plain=\"hello\""),
             ("unknown encoding", "Content-Transfer-Encoding: x-none\n\nhello",
              "text/plain=\"hello\""),
         ];

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub mod address;
+mod address_list;
 pub mod body;
 mod bounce;
 mod charset;
@@ -10,12 +11,15 @@ pub mod class;
 mod date;
 #[cfg(test)]
 mod fixtures;
+mod guess;
 mod header;
 mod html;
 pub mod identity;
+mod line_ends;
 mod mime;
 mod name;
 mod params;
+mod seven_bit;
 mod subject;
 mod verdict;
 mod word;
@@ -24,8 +28,9 @@ pub use address::Address;
 pub use body::{Attachment, Body};
 pub use class::{Class, Classified};
 
-use header::{Headers, with_line_feeds};
+use header::Headers;
 use identity::Identity;
+use line_ends::with_line_feeds;
 
 /// Characters of a subject that are kept.
 const MAX_SUBJECT: usize = 2_000;
@@ -240,6 +245,19 @@ mod tests {
         };
         assert_eq!(mail("hello", ""), mail("hello  ", "Received: x\n"));
         assert_ne!(mail("hello", ""), mail("hallo", ""));
+    }
+
+    #[test]
+    fn bare_carriage_returns_and_a_line_in_front_do_not_change_the_identity() {
+        let raw =
+            "From: Ana <ana@example.com>\nTo: b@example.com\nReply: x\nSubject: s\n\nHello\nAna\n";
+        let crlf = raw.replace('\n', "\r\n");
+        let first = parse(crlf.as_bytes()).unwrap().fingerprint;
+        for front in ["", "Return-Path: <x@example.com>\r\n", "X-A: 1\rX-B: 2\r\n", "\r\n"] {
+            let bare = format!("{front}{}", raw.replace('\n', "\r"));
+            assert_eq!(parse(bare.as_bytes()).unwrap().fingerprint, first, "{front:?}");
+            assert_eq!(body(bare.as_bytes()).unwrap().text, "Hello\nAna", "{front:?}");
+        }
     }
 
     #[test]

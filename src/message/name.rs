@@ -8,10 +8,20 @@ const MAX_NAME: usize = 120;
 /// Characters of an extension that a cut keeps.
 const MAX_EXTENSION: usize = 12;
 
-/// A name without path, control characters, direction overrides and characters that some file
+/// A file's name without path, control characters, direction overrides and characters that some file
 /// system refuses; `None` if nothing of it is left.
 pub fn clean(name: &str) -> Option<String> {
-    // Old browsers and Outlook send whole paths.
+    // Old browsers and Outlook send whole paths. `Offer 1/2.pdf` is none, and without its slash it
+    // leads nowhere else.
+    let name = name.trim().trim_end_matches(['/', '\\']);
+    let drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let is_path = drive
+        || name.contains('\\')
+        || name.starts_with(['/', '~'])
+        || name.split('/').any(|part| matches!(part.trim(), "." | ".."));
+    if !is_path {
+        return clean_title(name);
+    }
     let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty())?;
     clean_title(last)
 }
@@ -102,6 +112,13 @@ mod tests {
             ("plain",          "price list.pdf",           Some("price list.pdf")),
             ("unix path",      "../../etc/passwd",         Some("passwd")),
             ("windows path",   r"C:\docs\a.pdf",           Some("a.pdf")),
+            ("slash in words", "Offer 1/2.pdf",            Some("Offer 1_2.pdf")),
+            ("slashes in words", "03/05/2024 a.pdf",       Some("03_05_2024 a.pdf")),
+            ("path within",    "a/../../etc/passwd",       Some("passwd")),
+            ("share",          r"\\server\docs\a.pdf",    Some("a.pdf")),
+            ("absolute path",  "/etc/passwd",              Some("passwd")),
+            ("home",           "~/a.pdf",                  Some("a.pdf")),
+            ("drive",          "C:a.pdf",                  Some("C_a.pdf")),
             ("ends in slash",  "docs/",                    Some("docs")),
             ("override",       "exe.\u{202e}fdp",          Some("exe.fdp")),
             ("controls",       "a\r\nb\0.pdf",             Some("a b .pdf")),

@@ -142,11 +142,14 @@ fn take_quoted(rest: &mut &[u8]) -> Vec<u8> {
             (byte, _) => value.push(*byte),
         }
     }
-    // Up to the semicolon there is nothing more to learn.
-    let end = inside.iter().position(|byte| *byte == b';').map_or(inside.len(), |at| at + 1);
-    let gap = inside.get(..end).unwrap_or_default();
-    // `name="a" filename="b"` lacks its semicolon.
-    let skipped = if gap.contains(&b'=') { 0 } else { end };
+    // Up to the semicolon there is nothing more to learn; `name="a" filename="b"` lacks it. No
+    // further than the next `=`: without semicolons each parameter would be sought to the end.
+    let end = inside.iter().position(|byte| matches!(byte, b';' | b'='));
+    let skipped = match end.map(|end| (end, inside.get(end))) {
+        Some((_, Some(b'='))) => 0,
+        Some((end, _)) => end + 1,
+        None => inside.len(),
+    };
     *rest = inside.get(skipped..).unwrap_or_default();
     value
 }
@@ -270,5 +273,14 @@ mod tests {
             assert_eq!(parsed.value, *value, "{name}");
             assert_eq!(parsed.get(parameter), *expected, "{name}");
         }
+    }
+
+    #[test]
+    fn parameters_without_any_semicolon_are_read_in_one_pass() {
+        let value = format!("a; {}z=1", "x=\"y\" ".repeat(10_000));
+        for _ in 0..200 {
+            parse(value.as_bytes(), None);
+        }
+        assert_eq!(parse(b"a; x=\"y\" z=\"1\" junk; w=2", None).get("w"), Some("2"));
     }
 }

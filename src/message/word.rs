@@ -3,8 +3,6 @@
 //! mail-parser decodes each word by itself; senders cut words inside a character, so words that
 //! follow one another are joined as bytes first.
 
-use base64::Engine;
-
 use super::charset;
 
 /// Decodes every encoded word in `text`.
@@ -17,22 +15,34 @@ pub fn decode(text: &str) -> String {
     decoded
 }
 
-/// Makes of each run of words a single UTF-8 word that no address parser can take apart.
-pub fn joined(text: &str) -> String {
+/// Where the marks of decoded words are put, in a private range of Unicode (plane 15).
+const SEAL: u32 = 0xf_0000;
+
+/// Decodes every encoded word, and seals the blanks and marks in it: a comma out of a word must
+/// not take a list of addresses apart (RFC 2047 section 6.2: parse first, decode then).
+/// [`unsealed`] undoes it.
+pub fn sealed(text: &str) -> String {
     let mut line = String::with_capacity(text.len() + 16);
     each_run(text, |run| match run {
-        Run::Plain(plain) => line.push_str(plain),
-        Run::Words(words) => {
-            // Words glued to text (RFC 2047 section 5 forbids it) would be left as they are.
-            if line.ends_with(|c: char| c.is_alphanumeric()) {
-                line.push(' ');
-            }
-            line.push_str("=?utf-8?B?");
-            base64::engine::general_purpose::STANDARD.encode_string(words, &mut line);
-            line.push_str("?=");
+        // What the sender himself put into the private range was never sealed.
+        Run::Plain(plain) => {
+            line.extend(plain.chars().map(|c| if open(c).is_some() { '\u{fffd}' } else { c }));
         }
+        Run::Words(words) => line.extend(words.chars().map(|c| {
+            let mark = c.is_ascii() && !c.is_ascii_alphanumeric();
+            if mark { char::from_u32(SEAL + u32::from(c)).unwrap_or(c) } else { c }
+        })),
     });
     line
+}
+
+/// The text with the marks that [`sealed`] put away.
+pub fn unsealed(text: &str) -> String {
+    text.chars().map(|c| open(c).unwrap_or(c)).collect()
+}
+
+fn open(c: char) -> Option<char> {
+    u32::from(c).checked_sub(SEAL).filter(|mark| *mark < 0x80).and_then(char::from_u32)
 }
 
 enum Run<'x> {
@@ -231,10 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn joined_words_say_the_same() {
+    fn sealed_words_say_the_same_and_have_no_marks() {
         for text in ["=?utf-8?B?0J/R?= =?utf-8?B?gNC4?= <a@b>", "a =?utf-8?Q?b=2C_c?= <d@e>"] {
-            assert_eq!(decode(&joined(text)), decode(text));
+            assert_eq!(unsealed(&sealed(text)), decode(text));
         }
+        assert!(!sealed("=?utf-8?Q?a=2C_=3Cb=40c=3E?=").contains([',', ' ', '<', '@']));
+        assert_eq!(unsealed(&sealed("\u{f002c}")), "\u{fffd}");
     }
 
     #[test]
