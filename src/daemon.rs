@@ -148,6 +148,8 @@ pub async fn run(
     until: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut signals = Signals::new()?;
+    // A connection a mailbox: shells allow a thousand. Without the right to more it stays so.
+    drop(rlimit::increase_nofile_limit(u64::MAX));
     let ledger = Ledger::open(&config.ledger.path, config.ledger.spool_max)?;
     let crm = crm_access(&config).await?;
     ledger.bind_crm(crm.identity.clone()).await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::content::{kinds, origin};
-use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files, seconds};
+use super::trouble::seconds;
+use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files};
 use crate::card::{CardKind, CardNow};
 use crate::crm::{Crm, Made, OriginId};
 use crate::folder::Role;

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::case::{Case, Mail, not_filed};
 use super::content::{self, Closing, kinds, origin};
-use super::{Directory, Filing, Knowledge, PARENT_WAIT, SETTLED, Step};
+use super::{Directory, Filing, Knowledge, PARENT_WAIT, Step};
 use crate::card::{CardKind, CardRef};
 use crate::crm::{
     ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Fate, Found, Made, OriginId,
@@ -26,13 +26,13 @@ const LARGE: u64 = 2 * 1024 * 1024;
 static UNPACKING: Mutex<()> = Mutex::const_new(());
 
 /// A call that did not work, and the thing it was for.
-struct Undone {
-    kind: Option<&'static str>,
-    failure: Failure,
+pub(super) struct Undone {
+    pub kind: Option<&'static str>,
+    pub failure: Failure,
 }
 
 /// Why a delivery stopped on its way.
-enum Stop {
+pub(super) enum Stop {
     /// The CRM said something else than done.
     Undone(Undone),
     /// It ends, or waits, for a reason that is written down already.
@@ -579,90 +579,6 @@ impl<C: Crm> Filing<C> {
                 Err(Stop::Step(Step::Done))
             }
         }
-    }
-
-    /// A thing that this entry made earlier, by the ledger or by the look-up of this round.
-    async fn known_to_be_there(
-        &self,
-        knowledge: &Mutex<Knowledge>,
-        case: &Case,
-        made: Made,
-        origin: &OriginId,
-    ) -> Result<Option<Found>, Stop> {
-        let kind = match made {
-            Made::Activity => "activity",
-            Made::Card(kind) => kind.as_str(),
-        };
-        if let Some(id) = case.made(kind).and_then(|row| row.crm_id) {
-            return Ok(Some(Found {
-                id,
-                owner: None,
-                responsible: None,
-                completed: false,
-                has_text: false,
-            }));
-        }
-        if !case.must_look(kind) {
-            return Ok(None);
-        }
-        let sent_at = case.made(kind).and_then(|row| row.sent_at);
-        let wanted = (made, origin.clone());
-        let (mut looked, mut asked_at) = {
-            let known = knowledge.lock().await;
-            (known.found.get(&wanted).cloned(), known.asked_at)
-        };
-        loop {
-            let found = match looked.take() {
-                Some(found) => found,
-                // Not foreseen when the round asked, or too long ago: asked alone.
-                None => {
-                    asked_at = unix_now();
-                    let answer = self.crm.find_made(std::slice::from_ref(&wanted)).await;
-                    answer
-                        .map_err(|failure| Stop::Undone(Undone { kind: None, failure }))?
-                        .into_iter()
-                        .next()
-                        .flatten()
-                }
-            };
-            if let Some(found) = found {
-                knowledge.lock().await.found.insert(wanted, Some(found.clone()));
-                self.ledger
-                    .made(case.entry.id, kind, origin.0.clone(), found.id, None, None)
-                    .await?;
-                return Ok(Some(found));
-            }
-            if self.settled(case, sent_at, asked_at).await? {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Waits until a call that was sent once and was not found when `asked_at` is certain not to
-    /// have been at work any more by then. `Ok(true)`: it is; `Ok(false)`: time has passed since,
-    /// and it must be asked once more.
-    async fn settled(
-        &self,
-        case: &Case,
-        sent_at: Option<i64>,
-        asked_at: i64,
-    ) -> Result<bool, Stop> {
-        let Some(sent_at) = sent_at else { return Ok(true) };
-        let now = unix_now();
-        if sent_at > now {
-            self.ledger.sent_before(case.entry.id, now).await?;
-        }
-        // What another process noted it may have sent until it died.
-        let sent_at = if sent_at < self.started { self.started } else { sent_at };
-        let certain = sent_at.min(now) + SETTLED;
-        if asked_at >= certain {
-            return Ok(true);
-        }
-        if now >= certain {
-            return Ok(false);
-        }
-        self.ledger.postpone(case.entry.id, certain).await?;
-        Err(Stop::Step(Step::Wait))
     }
 }
 

@@ -179,6 +179,7 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::type_complexity)]
     use super::*;
 
     fn no() -> Error {

@@ -11,6 +11,9 @@ use rusqlite::{
 };
 use tokio::sync::Notify;
 
+mod due;
+mod employees;
+mod ends;
 mod folders;
 mod lock;
 mod outbox;
@@ -154,7 +157,7 @@ impl Ledger {
         let read = read_connection(path, &shown)?;
         let referenced = segments(&write).map_err(open)?;
         let spool = Arc::new(Spool::open(&spool_folder(path), spool_max, &referenced)?);
-        let employees = Mutex::new(outbox::active_addresses(&read).map_err(open)?);
+        let employees = Mutex::new(employees::active_addresses(&read).map_err(open)?);
         let inner = Inner {
             path: path.to_owned(),
             write: Mutex::new(write),
@@ -182,7 +185,7 @@ impl Ledger {
         // Both handles look only: a write through this ledger fails in SQLite.
         let write = read_connection(path, &shown)?;
         let employees =
-            outbox::active_addresses(&read).map_err(|source| open_error(&shown, source))?;
+            employees::active_addresses(&read).map_err(|source| open_error(&shown, source))?;
         let inner = Inner {
             path: path.to_owned(),
             write: Mutex::new(write),

@@ -450,6 +450,7 @@ fn made_activity(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::type_complexity)]
     use super::*;
 
     fn row(kind: CardKind, id: u64, open: bool, updated_at: i64) -> CardRow {
