@@ -36,6 +36,8 @@ pub struct Reading {
     pub first_until: u32,
     /// When that was, Unix seconds.
     pub first_read_at: i64,
+    /// Seconds that what is queued waits until the other folders are read as well.
+    pub hold: i64,
 }
 
 /// A message as the server gave it.
@@ -222,6 +224,7 @@ impl Intake {
             seen,
             gone: gone.clone(),
             now,
+            due_at: now.saturating_add(reading.hold),
         };
         let (recorded, cursor) = self.ledger.record(batch).await?;
         if !told.is_empty() && self.ledger.has_room_now() {

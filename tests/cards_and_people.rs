@@ -28,11 +28,18 @@ struct Scene {
 
 /// A running daemon on the mailboxes `sales` and `support`, with these lines in both.
 fn scene(crm: SandboxProcess, lines: &str) -> Scene {
+    let mut scene = scene_of_history(crm, lines);
+    scene.daemon.start();
+    wait_for("both mailboxes", LIMIT, || scene.daemon.lines_with("mailbox connected") == 2);
+    scene
+}
+
+/// The same before the daemon was ever started.
+fn scene_of_history(crm: SandboxProcess, lines: &str) -> Scene {
     let dir = tempfile::tempdir().unwrap();
     let dovecot = dovecot(dir.path(), &["sales", "support"]);
     let mailboxes = ["sales", "support"].map(|name| Mailbox::on(&dovecot, name).crm(lines));
-    let daemon = Daemon::running(&crm.url(), &mailboxes);
-    wait_for("both mailboxes", LIMIT, || daemon.lines_with("mailbox connected") == 2);
+    let daemon = Daemon::new(&crm.url(), &mailboxes);
     Scene { dovecot, crm, daemon, _dir: dir }
 }
 
@@ -165,6 +172,56 @@ fn answers_land_on_the_card_of_what_they_answer_and_ours_complete_it() {
     assert_eq!(scene.activity("ours@example.com")["COMPLETED"], "Y");
     let counts = scene.crm.call("sandbox.counts", &json!({}));
     assert_eq!((&counts["leads"], &counts["contacts"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn history_belongs_together_whatever_the_order_of_the_folders_in_which_it_lies() {
+    let mut scene = scene_of_history(SandboxProcess::start(), "");
+    scene.receive("ana@new.example", "question@new.example");
+    let ours = letter(SALES, "ana@new.example", "ours@example.com").answers("question@new.example");
+    // She answers from another address, and names both mails.
+    let again = letter("ana@home.example", SALES, "again@home.example")
+        .header("In-Reply-To", "<ours@example.com>")
+        .header("References", "<question@new.example> <ours@example.com>");
+    // What we wrote first is answered by a machine and from an address that nobody knows.
+    let offer = letter(SALES, "cy@third.example", "offer@example.com");
+    let lost = letter(SALES, "typo@third.example", "lost@example.com");
+    let away = letter("away@elsewhere.example", SALES, "away@elsewhere.example")
+        .answers("offer@example.com")
+        .header("Auto-Submitted", "auto-replied");
+    let other = letter("other@elsewhere.example", SALES, "other@elsewhere.example")
+        .header("In-Reply-To", "<offer@example.com>");
+    let bounce = "From: MAILER-DAEMON@mx.example\r\nTo: sales@example.com\r\nSubject: Bounce\r\n\
+         Message-ID: <bounce@mx.example>\r\nDate: Thu, 01 Jan 2026 10:00:00 +0000\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n\
+         \x20boundary=b\r\n\r\n--b\r\n\r\nNo such user.\r\n--b\r\n\
+         Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n\
+         Final-Recipient: rfc822; typo@third.example\r\nAction: failed\r\nStatus: 5.1.1\r\n--b\r\n\
+         Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: <lost@example.com>\r\n\r\n--b--\r\n";
+    for letter in [again, away, other] {
+        scene.deliver("INBOX", &letter.raw());
+    }
+    scene.deliver("INBOX", bounce.as_bytes());
+    for letter in [ours, offer, lost] {
+        scene.deliver("Sent", &letter.raw());
+    }
+    scene.daemon.start();
+    scene.filed(8);
+    let leads = scene.crm.cards(1);
+    assert_eq!(leads.len(), 1, "{leads:?}");
+    let lead = leads[0]["id"].as_u64().unwrap();
+    for id in ["question@new.example", "ours@example.com", "again@home.example"] {
+        scene.assert_on(id, 1, lead);
+    }
+    let card = |id: &str| {
+        let view = scene.daemon.view(id);
+        assert_eq!(view.state, "saved", "{id}: {} {:?}", view.evidence, view.reason);
+        view.cards
+    };
+    assert_eq!(card("away@elsewhere.example"), card("offer@example.com"));
+    assert_eq!(card("other@elsewhere.example"), card("offer@example.com"));
+    assert_eq!(card("bounce@mx.example"), card("lost@example.com"));
+    assert_eq!(scene.crm.activities().len(), 8);
 }
 
 #[test]

@@ -400,6 +400,41 @@ fn look_ups_that_fail_once_let_no_mail_overtake_another_of_its_sender() {
 }
 
 #[test]
+fn promise_06_call_that_hangs_holds_up_only_its_own_sender() {
+    let mut scene = scene(SandboxProcess::start(), "");
+    scene.daemon.start();
+    scene.receive("first@client.example", "first@client.example");
+    scene.daemon.wait_until_filed(1, LIMIT);
+    let (hang, hangs) = std::sync::mpsc::channel::<()>();
+    let hangs = std::sync::Mutex::new(hangs);
+    scene.faults.stall(move |call| {
+        if is_about(call, "crm.activity.add", "slow@client.example") {
+            // Until the test is over.
+            let _ = hangs.lock().unwrap().recv();
+        }
+    });
+    scene.receive("slow@client.example", "slow@client.example");
+    wait_for("the slow call", LIMIT, || {
+        !scene
+            .faults
+            .calls_of("crm.item.add")
+            .iter()
+            .all(|call| call.params["fields"]["title"] != subject("slow@client.example"))
+    });
+    let asked = Instant::now();
+    for number in 0..6 {
+        scene.receive(&format!("c{number}@client.example"), &format!("m{number}@client.example"));
+    }
+    wait_for("the others to be filed", LIMIT, || scene.state("saved") == 7);
+    // The daemon gives a call 75 seconds.
+    assert!(asked.elapsed() < Duration::from_secs(60), "they waited for the call that hangs");
+    assert_eq!(scene.state("queued"), 1);
+    drop(hang);
+    scene.daemon.wait_until_filed(8, LIMIT);
+    assert_eq!(scene.crm.activities().len(), 8);
+}
+
+#[test]
 fn method_over_its_operating_time_holds_up_only_what_needs_it() {
     let mut scene = scene(SandboxProcess::start(), "");
     scene.crm.add_contact("Ana", "ana@known.example", 7);

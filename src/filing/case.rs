@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::content::{kinds, origin};
 use super::trouble::seconds;
@@ -21,6 +21,10 @@ use crate::{events, unix_now};
 /// Before an entry of a mailbox that is not configured any more is looked at again.
 const WITHOUT_MAILBOX: i64 = 3600;
 
+/// How long an answer waits for a mail that was read after it.
+const PARENT_PATIENCE: Duration = Duration::from_secs(120);
+/// Answers whose waiting is remembered.
+const MOST_WAITING: usize = 100_000;
 /// Before a mail is tried again that lies in a part of the spool that cannot be read.
 const UNREAD: Duration = Duration::from_secs(60);
 /// Seconds between a mail's Date and its reading within which it is certain to be new.
@@ -171,7 +175,7 @@ impl<C: Crm> Filing<C> {
                 .await?;
             return Ok(None);
         }
-        let parent = self.ledger.parent(entry.message, entry.refs.clone()).await?;
+        let parent = self.parent_of(&entry).await?;
         let mail = Mail { mailbox, message, admitted };
         Ok(Some(Case { entry, mail: Some(mail), parent }))
     }
@@ -218,6 +222,33 @@ impl<C: Crm> Filing<C> {
     ) -> Result<(), ledger::Error> {
         events::delivery_deferred(entry.id, UNREAD, &crate::causes(error));
         self.ledger.postpone(entry.id, unix_now() + seconds(UNREAD)).await
+    }
+
+    /// The message that an entry's mail answers. One that is owed itself is waited for, unless
+    /// that could be for ever: then the next that is filed serves.
+    pub(super) async fn parent_of(&self, entry: &Entry) -> Result<Option<Parent>, ledger::Error> {
+        let parent = self.ledger.parent(entry.message, entry.refs.clone(), true).await?;
+        let in_vain = parent.as_ref().is_some_and(|parent| {
+            parent.owed_entry.is_some_and(|owed| !self.waits_for(entry, owed))
+        });
+        if in_vain {
+            return self.ledger.parent(entry.message, entry.refs.clone(), false).await;
+        }
+        Ok(parent)
+    }
+
+    /// Whether an entry waits for another one. Always for one that was read before it; for one
+    /// read later, such as our own mail in Sent, for a while: mails that name each other, or
+    /// stand behind each other in their lanes, would wait for ever.
+    fn waits_for(&self, entry: &Entry, owed: i64) -> bool {
+        if owed < entry.id {
+            return true;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() > MOST_WAITING {
+            waiting.clear();
+        }
+        waiting.entry(entry.id).or_insert_with(Instant::now).elapsed() < PARENT_PATIENCE
     }
 
     /// Reads a mail back and parses it, away from the threads that serve connections: a large one

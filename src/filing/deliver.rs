@@ -61,6 +61,7 @@ impl<C: Crm> Filing<C> {
         };
         match done {
             Ok(()) => {
+                self.answered();
                 self.suspects.delivered(case.entry.id);
                 self.losses.store(0, Ordering::Relaxed);
                 Ok(Step::Done)
@@ -206,15 +207,11 @@ impl<C: Crm> Filing<C> {
         case: &mut Case,
     ) -> Result<(), Stop> {
         let owed = case.parent.as_ref().and_then(|parent| parent.owed_entry);
-        // Only behind earlier ones: mails that name each other would wait for ever.
-        if case.entry.plan.is_some() || owed.is_none_or(|owed| owed > case.entry.id) {
+        if case.entry.plan.is_some() || owed.is_none() {
             return Ok(());
         }
-        let parent = self.ledger.parent(case.entry.message, case.entry.refs.clone()).await?;
-        let waits = parent
-            .as_ref()
-            .is_some_and(|parent| parent.owed_entry.is_some_and(|owed| owed < case.entry.id));
-        if waits {
+        let parent = self.parent_of(&case.entry).await?;
+        if parent.as_ref().is_some_and(|parent| parent.owed_entry.is_some()) {
             self.ledger.postpone(case.entry.id, unix_now() + PARENT_WAIT).await?;
             return Err(Stop::Step(Step::Wait));
         }
@@ -390,6 +387,7 @@ impl<C: Crm> Filing<C> {
                         let id = self.crm.make_card(&draft).await.map_err(|failure| {
                             Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
                         })?;
+                        self.answered();
                         events::delivered(case.entry.id, kind.as_str(), id);
                         let attempt = delivered(
                             case.entry.id,
@@ -456,6 +454,7 @@ impl<C: Crm> Filing<C> {
             .add_activity(&draft)
             .await
             .map_err(|failure| Stop::Undone(Undone { kind: Some("activity"), failure }))?;
+        self.answered();
         events::delivered(case.entry.id, "activity", id);
         let attempt = delivered(case.entry.id, "crm.activity.add", &format!("activity {id}"));
         let next = Some(("content", origin.0.clone()));

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -34,6 +34,10 @@ use trouble::may_be_the_entry;
 const ROUND: usize = 50;
 /// Lanes delivered at once.
 const LANES: usize = 4;
+/// How long no call of a round may be answered before others begin beside it, and how many there
+/// may be.
+const SLOW: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 4;
 /// Lost answers without a delivery between them after which everything waits.
 const IN_A_ROW: u32 = 3;
 /// Between two looks at the list of employees and the CRM's mode.
@@ -87,6 +91,10 @@ pub struct Filing<C> {
     started: i64,
     /// Lost answers since something was delivered.
     losses: AtomicU32,
+    /// Calls that were answered as wished.
+    answers: AtomicU64,
+    /// Since when answers wait for mails that were read after them, by entry.
+    waiting: std::sync::Mutex<HashMap<i64, Instant>>,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
     turns: Mutex<()>,
 }
@@ -129,6 +137,8 @@ impl<C: Crm> Filing<C> {
             suspects: Suspects::default(),
             started: unix_now(),
             losses: AtomicU32::new(0),
+            answers: AtomicU64::new(0),
+            waiting: std::sync::Mutex::default(),
             turns: Mutex::new(()),
         }
     }
@@ -204,6 +214,11 @@ impl<C: Crm> Filing<C> {
         Ok(())
     }
 
+    /// Takes note that the CRM answers.
+    fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
     async fn note_state(
         &self,
         state: &mut &'static str,
@@ -252,10 +267,14 @@ impl<C: Crm> Filing<C> {
         }
         let Some(directory) = directory else { return Ok(Round::Idle) };
         let now = unix_now();
+        let nobody = HashSet::new();
         // After trouble one mail tries whether it is over.
-        let due =
-            if open { self.ledger.due(now, ROUND).await? } else { self.ledger.probe(now).await? };
-        self.round(directory, stop, due).await
+        let (due, depth) = if open {
+            (self.ledger.due(now, ROUND, &nobody).await?, 0)
+        } else {
+            (self.ledger.probe(now).await?, ROUNDS)
+        };
+        self.round(directory, stop, due, &nobody, depth).await
     }
 
     /// Asks who works there and how the CRM is set up.
@@ -282,12 +301,15 @@ impl<C: Crm> Filing<C> {
         Ok(Ok(directory))
     }
 
-    /// One round: what is due, asked about together, delivered lane by lane.
+    /// One round: what is due, asked about together, delivered lane by lane. `busy` are lanes that
+    /// other rounds deliver, of which there are `depth`.
     async fn round(
         &self,
         directory: &Directory,
         stop: &watch::Receiver<bool>,
         entries: Vec<Entry>,
+        busy: &HashSet<String>,
+        depth: usize,
     ) -> Result<Round, ledger::Error> {
         if entries.is_empty() {
             return Ok(Round::Idle);
@@ -300,7 +322,57 @@ impl<C: Crm> Filing<C> {
             }
         }
         let cases = self.without_waiting(cases).await?;
-        self.cases(directory, stop, cases).await
+        if depth >= ROUNDS {
+            return self.cases(directory, stop, cases).await;
+        }
+        let mut busy = busy.clone();
+        busy.extend(cases.iter().map(|case| case.entry.lane.clone()));
+        let (over, ended) = watch::channel(false);
+        let work = async {
+            let round = self.cases(directory, stop, cases).await;
+            over.send_replace(true);
+            round
+        };
+        let meanwhile = self.meanwhile(directory, stop, &busy, depth + 1, ended);
+        let (round, others) = tokio::join!(work, meanwhile);
+        others?;
+        round
+    }
+
+    /// While a round waits for a call that the CRM does not answer, delivers what is due beside
+    /// it: one call that hangs holds up its own lane only.
+    async fn meanwhile(
+        &self,
+        directory: &Directory,
+        stop: &watch::Receiver<bool>,
+        busy: &HashSet<String>,
+        depth: usize,
+        mut ended: watch::Receiver<bool>,
+    ) -> Result<(), ledger::Error> {
+        let mut wait = SLOW;
+        let mut answers = self.answers.load(Ordering::Relaxed);
+        loop {
+            tokio::select! {
+                _ = ended.wait_for(|ended| *ended) => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+            let now = self.answers.load(Ordering::Relaxed);
+            // A portal that lets few calls through is no portal that hangs: it is asked for many
+            // mails together.
+            if wait == SLOW && std::mem::replace(&mut answers, now) != now {
+                continue;
+            }
+            wait = Duration::from_secs(1);
+            if *stop.borrow() {
+                return Ok(());
+            }
+            let due = self.ledger.due(unix_now(), ROUND, busy).await?;
+            if let Round::Pause(_) = Box::pin(self.round(directory, stop, due, busy, depth)).await?
+            {
+                // The round that waits will meet the same.
+                return Ok(());
+            }
+        }
     }
 
     /// Lets answers wait whose parent is owed and not in this round, before the CRM is asked
@@ -313,8 +385,10 @@ impl<C: Crm> Filing<C> {
         cases.sort_by_key(|case| case.entry.id);
         for case in cases {
             let owed = case.parent.as_ref().and_then(|parent| {
-                let owed = parent.owed_entry.filter(|owed| *owed < case.entry.id)?;
-                (case.entry.plan.is_none() && !here.contains(&owed)).then_some(parent.owed_until)
+                let owed = parent.owed_entry?;
+                // In this round it goes before, if it was read before.
+                let before = here.contains(&owed) && owed < case.entry.id;
+                (case.entry.plan.is_none() && !before).then_some(parent.owed_until)
             });
             if let Some(until) = owed {
                 let next = until.unwrap_or(now).max(now + PARENT_WAIT);
@@ -470,9 +544,11 @@ impl<C: Crm> Filing<C> {
         let mut knowledge = Knowledge::default();
         if !addresses.is_empty() {
             knowledge.known = self.crm.know(&addresses).await?;
+            self.answered();
         }
         if !cards.is_empty() {
             let now = self.crm.cards(&cards).await?;
+            self.answered();
             knowledge.cards = cards.into_iter().zip(now).collect();
         }
         let mut wanted: Vec<(Made, OriginId)> = Vec::new();
@@ -482,6 +558,7 @@ impl<C: Crm> Filing<C> {
         if !wanted.is_empty() {
             knowledge.asked_at = unix_now();
             let found = self.crm.find_made(&wanted).await?;
+            self.answered();
             knowledge.found = wanted.into_iter().zip(found).collect();
         }
         Ok(knowledge)

@@ -63,6 +63,8 @@ pub(super) struct CatchUp<'a> {
     pub cursor: u32,
     /// Messages without a row that are to be tried again later.
     pub left: Vec<u32>,
+    /// Other folders are still to be read: what is found waits for them, for at most [`ledger::HOLD`].
+    pub first_pass: bool,
 }
 
 /// How far a folder was read.
@@ -239,6 +241,7 @@ impl CatchUp<'_> {
             window_start: crate::folder::window_start(row.first_read_at, row.history_days),
             first_until: row.first_until,
             first_read_at: row.first_read_at,
+            hold: if self.first_pass { ledger::HOLD } else { 0 },
         };
         let end = match opened.uid_next {
             // A range is an error in an empty folder on some servers.
@@ -619,6 +622,8 @@ impl CatchUp<'_> {
         let spool = Arc::clone(self.intake.ledger.spool());
         if spool.is_full() {
             self.settle(reading, judging).await?;
+            // What waits for the other folders is what makes room.
+            self.intake.ledger.let_go(self.intake.mailbox, unix_now()).await?;
         }
         let mut noop_at = Instant::now() + Duration::from_secs(120);
         while spool.is_full() {

@@ -102,6 +102,9 @@ pub async fn watch(
             }
         };
         trouble.note(&error, Instant::now());
+        // What was read so far does not wait for folders that are not read soon. On a full disk
+        // it does.
+        drop(ledger.let_go(id, unix_now()).await);
         if connected.elapsed() > STABLE {
             pauses.reset();
         }
@@ -309,6 +312,7 @@ async fn serve(
         [main].into_iter().chain((0..folders.len()).filter(|index| *index != main)).collect();
     let mut dirty: Vec<usize> = order.clone();
     let mut sweep = false;
+    let mut first_pass = new;
     let mut by_news = false;
     // Rounds in a row in which news brought nothing.
     let mut in_vain: u32 = 0;
@@ -317,11 +321,15 @@ async fn serve(
         let (mut read, mut left) = (0, false);
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
-            let found = state.read(watched, link, trouble, folder, index == main, sweep).await?;
+            let main = index == main;
+            let found = state.read(watched, link, trouble, folder, main, sweep, first_pass).await?;
             read += found.as_ref().map_or(0, |found| found.read);
             left |= found.is_some_and(|found| found.left);
         }
         sweep = false;
+        if std::mem::take(&mut first_pass) {
+            ledger.let_go(id, unix_now()).await?;
+        }
         if read > 0 {
             in_vain = 0;
             looks.clear();
@@ -443,6 +451,7 @@ struct Watching {
 impl Watching {
     /// Brings one folder up to date, by the cheapest way that is certain. `None` if there was
     /// nothing to be asked.
+    #[expect(clippy::too_many_arguments, reason = "one call, all of it different")]
     async fn read(
         &mut self,
         watched: &Watched,
@@ -451,6 +460,7 @@ impl Watching {
         folder: &Folder,
         main: bool,
         sweep: bool,
+        first_pass: bool,
     ) -> Result<Option<CaughtUp>, Error> {
         let wire = &folder.listed.wire;
         if self.parked.get(wire).is_some_and(|until| Instant::now() < *until) {
@@ -488,6 +498,7 @@ impl Watching {
             stretch: Default::default(),
             cursor: 0,
             left: Vec::new(),
+            first_pass,
         };
         let found = catch_up.folder(folder, already).await;
         match found {

@@ -1,5 +1,7 @@
 //! What is due in the outbox, and what is known of it.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::outbox::{MadeRow, cards};
@@ -19,7 +21,16 @@ impl Ledger {
     /// with live mail behind history, then history.
     ///
     /// A lane whose head waits is left out: its later entries must not overtake it.
-    pub async fn due(&self, now: i64, limit: usize) -> Result<Vec<Entry>, Error> {
+    ///
+    /// Lanes in `busy` are left out as well: they are being delivered.
+    pub async fn due(
+        &self,
+        now: i64,
+        limit: usize,
+        busy: &HashSet<String>,
+    ) -> Result<Vec<Entry>, Error> {
+        let busy = serde_json::to_string(busy)
+            .map_err(|source| Error::Json { doing: "read what is due", source })?;
         self.read("read what is due", move |conn| {
             let mut lanes: Vec<String> = Vec::new();
             let mut ids: Vec<i64> = Vec::new();
@@ -28,6 +39,7 @@ impl Ledger {
                 let mut heads = conn.prepare_cached(
                     "SELECT e.lane FROM entry e
                      WHERE e.state IN ('queued', 'deferred') AND e.live = ?1
+                       AND e.lane NOT IN (SELECT value FROM json_each(?6))
                        AND NOT EXISTS (SELECT 1 FROM entry f
                                        WHERE f.lane = e.lane AND f.id < e.id
                                          AND (+f.live = ?1 OR ?4)
@@ -39,7 +51,7 @@ impl Ledger {
                      ORDER BY e.live, e.id LIMIT ?3",
                 )?;
                 let found = heads.query_map(
-                    params![live, now, int(limit as u64), head, LONGEST_WAIT],
+                    params![live, now, int(limit as u64), head, LONGEST_WAIT, busy],
                     |row| row.get::<_, String>("lane"),
                 )?;
                 for lane in found {
@@ -146,11 +158,18 @@ impl Ledger {
         .await
     }
 
-    /// The first of these Message-IDs that was filed or is owed.
-    pub async fn parent(&self, own: i64, refs: Vec<String>) -> Result<Option<Parent>, Error> {
+    /// The first of these Message-IDs that was filed or, if `owed_too`, is owed.
+    pub async fn parent(
+        &self,
+        own: i64,
+        refs: Vec<String>,
+        owed_too: bool,
+    ) -> Result<Option<Parent>, Error> {
         self.read("look for the thread", move |conn| {
             for id in refs.iter().take(THREAD_DEPTH) {
-                if let Some(parent) = parent(conn, own, id)? {
+                let found = parent(conn, own, id)?;
+                if let Some(parent) = found.filter(|parent| owed_too || parent.owed_entry.is_none())
+                {
                     return Ok(Some(parent));
                 }
             }
@@ -272,7 +291,9 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
             ))
         })
         .optional()?;
-    let Some((message, state, owed_entry, owed_until)) = found else { return Ok(None) };
+    let Some((message, state, owed_entry, owed_until)) = found else {
+        return Ok(None);
+    };
     Ok(Some(Parent {
         message,
         message_id: id.to_owned(),

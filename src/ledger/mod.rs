@@ -22,7 +22,7 @@ mod spool;
 mod views;
 
 pub use folders::{FolderRow, MailboxId};
-pub use outbox::{Attempt, Entry, EntryAction, MadeRow, Outcome, Parent, Plan, Saved};
+pub use outbox::{Attempt, Entry, EntryAction, HOLD, MadeRow, Outcome, Parent, Plan, Saved};
 pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Stretch, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
 pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};

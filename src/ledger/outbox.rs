@@ -9,6 +9,10 @@ use crate::card::{CardKind, CardRef};
 use crate::rules::place::Candidate;
 use crate::rules::{Direction, Evidence, Reason, State};
 
+/// Seconds that mail waits for the other folders of its mailbox: a bounce or an answer in the
+/// inbox belongs to a mail in Sent, which is read after it.
+pub const HOLD: i64 = 300;
+
 /// What an entry asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryAction {
@@ -298,6 +302,25 @@ impl Ledger {
         })
         .await?;
         self.ring();
+        Ok(())
+    }
+
+    /// Lets a mailbox's mail be filed that waits, for at most [`HOLD`] seconds, until its other
+    /// folders are read.
+    pub async fn let_go(&self, mailbox: MailboxId, now: i64) -> Result<(), Error> {
+        let held: usize = self
+            .write("let mail go", move |tx| {
+                tx.execute(
+                    "UPDATE entry SET next_attempt_at = ?2
+                     WHERE mailbox = ?1 AND state = 'queued'
+                       AND next_attempt_at > ?2 AND next_attempt_at <= ?2 + ?3",
+                    params![mailbox.0, now, HOLD],
+                )
+            })
+            .await?;
+        if held > 0 {
+            self.ring();
+        }
         Ok(())
     }
 

@@ -96,6 +96,8 @@ pub struct Batch {
     pub gone: BTreeSet<u32>,
     /// Unix seconds.
     pub now: i64,
+    /// When what is queued may be filed at the earliest, Unix seconds.
+    pub due_at: i64,
 }
 
 /// What became of one [`Seen`], in the same order.
@@ -437,7 +439,7 @@ fn decide(
         tx.prepare_cached(
             "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,
                                 next_attempt_at, suspicions, replaced)
-             VALUES (?1, 'file', ?2, ?3, ?4, ?5, 'queued', ?6, ?6, 0, 0)
+             VALUES (?1, 'file', ?2, ?3, ?4, ?5, 'queued', ?6, ?7, 0, 0)
              ON CONFLICT (message, action) DO UPDATE SET
                  mailbox = excluded.mailbox, folder = excluded.folder, lane = excluded.lane,
                  live = excluded.live, state = 'queued', queued_at = excluded.queued_at,
@@ -450,7 +452,8 @@ fn decide(
             batch.folder,
             lane,
             !batch.first_reading,
-            batch.now
+            batch.now,
+            batch.due_at
         ])?;
     }
     Ok(())

@@ -416,6 +416,7 @@ mod tests {
             seen,
             gone: Default::default(),
             now: 0,
+            due_at: 0,
         };
         ledger.record(batch).await.unwrap();
         ledger

@@ -82,7 +82,10 @@ struct Shared {
     crm_port: u16,
     state: Mutex<State>,
     before: Mutex<Option<Before>>,
+    stall: Mutex<Option<Stall>>,
 }
+
+type Stall = Arc<dyn Fn(&Call) + Send + Sync>;
 
 struct State {
     odds: Odds,
@@ -115,6 +118,7 @@ impl CrmFaults {
                 threads: Vec::new(),
             }),
             before: Mutex::new(None),
+            stall: Mutex::new(None),
         });
         let taken = Arc::clone(&shared);
         let acceptor = Acceptor::start(Arc::new(move |stream| Shared::take(&taken, stream)));
@@ -146,6 +150,11 @@ impl CrmFaults {
     /// Asks `before` about every call, each command of a batch by itself, ahead of script and odds.
     pub fn before(&self, before: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
         *self.shared.before() = Some(Box::new(before));
+    }
+
+    /// Looks at each call before it is forwarded, beside all others, and may take its time.
+    pub fn stall(&self, stall: impl Fn(&Call) + Send + Sync + 'static) {
+        *self.shared.stall.lock().unwrap() = Some(Arc::new(stall));
     }
 
     /// Undoes [`CrmFaults::before`].
@@ -284,6 +293,10 @@ impl Shared {
     /// Writes the call down and decides what becomes of it.
     fn meet(&self, request: &http::Message) -> Fault {
         let mut calls = calls_in(request);
+        let stall = self.stall.lock().unwrap().clone();
+        if let Some(stall) = stall {
+            calls.iter().for_each(|call| stall(call));
+        }
         // All are asked: one of them may do something to the CRM.
         let named: Vec<Fault> = match self.before().as_mut() {
             Some(before) => calls.iter().filter_map(before).collect(),

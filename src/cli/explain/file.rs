@@ -132,7 +132,7 @@ async fn history(
     let same = ledger.same(message.fingerprint).await?;
     let refs = message.in_reply_to.iter().chain(message.references.iter().rev()).cloned();
     let own = same.as_ref().map_or(0, |known| known.id);
-    let parent = ledger.parent(own, refs.collect()).await?;
+    let parent = ledger.parent(own, refs.collect(), true).await?;
     Ok(History { employees: ledger.employee_addresses(), role, same, parent })
 }
 

@@ -90,6 +90,8 @@ impl Bucket {
         if let Some(until) = state.closed_until.filter(|until| *until > now) {
             return until - now;
         }
+        // What is left of the burst the portal does not have: it knows of requests that we do not.
+        while self.limiter.check().is_ok() {}
         let pause = state.pauses.pause();
         let pause = pause.max(self.period).min(LONGEST_PAUSE.max(self.period));
         state.closed_until = Some(now + pause);
