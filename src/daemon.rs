@@ -289,7 +289,6 @@ impl Daemon {
             self.ledger.register_mailboxes(config.mailboxes.iter().map(known_by).collect()).await?;
         let names = config.mailboxes.iter().map(|mailbox| mailbox.name.clone());
         self.ids = names.zip(ids).collect();
-        self.ledger.take_back(self.ids.keys().cloned().collect()).await?;
         // All at once: each may take seconds to say goodbye.
         let ends: Vec<String> = self
             .mailboxes
@@ -328,6 +327,8 @@ impl Daemon {
         }
         self.settings
             .send_replace(Arc::new(Settings { mailboxes: filed, zone: config.daemon.zone() }));
+        // Filing knows their mailboxes again.
+        self.ledger.take_back(self.ids.keys().cloned().collect()).await?;
         for (id, mailbox, rules) in begin {
             if mailbox.folders.spam_is_inbox() {
                 events::spam_folder_is_inbox(

@@ -186,7 +186,7 @@ fn history_belongs_together_whatever_the_order_of_the_folders_in_which_it_lies()
     // What we wrote first is answered by a machine and from an address that nobody knows.
     let offer = letter(SALES, "cy@third.example", "offer@example.com");
     let lost = letter(SALES, "typo@third.example", "lost@example.com");
-    let away = letter("away@elsewhere.example", SALES, "away@elsewhere.example")
+    let away = letter("cy@third.example", SALES, "away@elsewhere.example")
         .answers("offer@example.com")
         .header("Auto-Submitted", "auto-replied");
     let other = letter("other@elsewhere.example", SALES, "other@elsewhere.example")
@@ -326,4 +326,23 @@ fn crm_without_leads_gets_contact_and_deal() {
     for id in ["one@new.example", "two@new.example"] {
         scene.assert_on(id, 2, deal["id"].as_u64().unwrap());
     }
+}
+
+#[test]
+fn mail_that_two_mailboxes_skip_again_and_again_is_decided_once_by_each() {
+    let mut scene = scene_of_history(SandboxProcess::start(), "");
+    let list = |id: &str| {
+        letter("news@list.example", SALES, id).header("List-Id", "<news.list.example>").raw()
+    };
+    // The same in one mailbox, in the other, and in the first again.
+    let raw = list("news@list.example");
+    scene.dovecot.deliver("sales", "INBOX", &raw).unwrap();
+    scene.dovecot.deliver("sales", "INBOX", &raw).unwrap();
+    scene.dovecot.deliver("support", "INBOX", &raw).unwrap();
+    scene.daemon.start();
+    scene.daemon.wait_for_messages(1, LIMIT);
+    scene.filed(1);
+    let view = scene.daemon.view("news@list.example");
+    assert_eq!((view.state.as_str(), view.reason.as_deref()), ("skipped", Some("mailing-list")));
+    assert!(scene.daemon.lines_with("message skipped") <= 3, "{}", scene.daemon.log());
 }

@@ -12,7 +12,7 @@ fuzz_target!(|raw: &[u8]| {
     let message = message::parse(mail).expect("the parser gave up");
     let rules = RuleSet {
         enabled: flags & 1 == 0,
-        own: ["sales@example.com".to_owned()].into(),
+        own: std::sync::Arc::new(["sales@example.com".to_owned()].into()),
         internal_domains: ["example.com".to_owned()].into(),
         exclude: vec![Pattern::new("*@*.newsletter.example")],
         automated: Policy::Attach,

@@ -1,6 +1,6 @@
 //! An entry that is due, with its mail read back and judged as it is to be placed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -126,11 +126,13 @@ impl Case {
 }
 
 impl<C: Crm> Filing<C> {
-    /// Reads an entry's mail back and judges it; `None` if the entry ended here.
+    /// Reads an entry's mail back and judges it; `None` if the entry ended here, or waits: then its
+    /// lane is among those of `waiting`.
     pub(super) async fn case(
         &self,
         settings: &Arc<Settings>,
         entry: Entry,
+        waiting: &mut HashSet<String>,
     ) -> Result<Option<Case>, ledger::Error> {
         if !files(&entry) {
             return Ok(Some(Case { entry, mail: None, parent: None }));
@@ -147,7 +149,7 @@ impl<C: Crm> Filing<C> {
             // taken for a new card stays taken.
             entry.plan = None;
         }
-        let Some(message) = self.mail(&entry).await? else { return Ok(None) };
+        let Some(message) = self.mail(&entry, waiting).await? else { return Ok(None) };
         let employees = self.ledger.employee_addresses();
         let admitted = admit(
             &mailbox.rules,
@@ -170,18 +172,30 @@ impl<C: Crm> Filing<C> {
                 reason.code(),
             );
             let outcome = Outcome::Skipped(*reason);
-            self.ledger
-                .settle(entry.id, outcome, Vec::new(), admitted.evidence.clone(), None)
-                .await?;
+            let evidence = admitted.evidence.clone();
+            if self.ledger.settle(entry.id, outcome, Vec::new(), evidence, None).await? {
+                waiting.insert(entry.lane);
+            }
             return Ok(None);
         }
         let parent = self.parent_of(&entry).await?;
+        let owed = parent.as_ref().is_some_and(|parent| parent.owed_entry.is_some());
+        if entry.lane.starts_with("behind:") && !owed {
+            // What stood behind it is filed: its own turn has come again.
+            self.ledger.step_back(entry.id).await?;
+            waiting.insert(entry.lane.split_off("behind:".len()));
+            return Ok(None);
+        }
         let mail = Mail { mailbox, message, admitted };
         Ok(Some(Case { entry, mail: Some(mail), parent }))
     }
 
     /// The facts of an entry's mail, read from the spool.
-    async fn mail(&self, entry: &Entry) -> Result<Option<Message>, ledger::Error> {
+    async fn mail(
+        &self,
+        entry: &Entry,
+        waiting: &mut HashSet<String>,
+    ) -> Result<Option<Message>, ledger::Error> {
         let parsed = match self.parsed(entry).await {
             Ok(parsed) => parsed,
             // The spool was removed by hand: nothing can be filed, and somebody must know. Any
@@ -193,6 +207,7 @@ impl<C: Crm> Filing<C> {
             }
             Err(error @ ledger::Error::Spool { .. }) => {
                 self.set_aside_unread(entry, &error).await?;
+                waiting.insert(entry.lane.clone());
                 return Ok(None);
             }
             Err(error) => return Err(error),

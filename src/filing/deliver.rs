@@ -211,11 +211,11 @@ impl<C: Crm> Filing<C> {
             return Ok(());
         }
         let parent = self.parent_of(&case.entry).await?;
-        if parent.as_ref().is_some_and(|parent| parent.owed_entry.is_some()) {
-            self.ledger.postpone(case.entry.id, unix_now() + PARENT_WAIT).await?;
+        case.parent = parent;
+        if case.parent.as_ref().is_some_and(|parent| parent.owed_entry.is_some()) {
+            self.let_wait(case, unix_now() + PARENT_WAIT).await?;
             return Err(Stop::Step(Step::Wait));
         }
-        case.parent = parent;
         // Filed in another round: its cards were not asked about in this one.
         let asked = {
             let known = knowledge.lock().await;
@@ -308,8 +308,8 @@ impl<C: Crm> Filing<C> {
                     reason.code(),
                 ),
             }
-            self.ledger.settle(entry.id, outcome, candidates, evidence, None).await?;
-            return Err(Stop::Step(Step::Done));
+            let owed = self.ledger.settle(entry.id, outcome, candidates, evidence, None).await?;
+            return Err(Stop::Step(if owed { Step::Wait } else { Step::Done }));
         }
         let _one_at_a_time = self.turns.lock().await;
         let (plan, turn) = match placement {

@@ -1,5 +1,7 @@
 //! Calls whose answers were lost: what they may have made is looked up before it is made again.
 
+use std::sync::atomic::Ordering;
+
 use tokio::sync::Mutex;
 
 use super::case::Case;
@@ -85,8 +87,10 @@ impl<C: Crm> Filing<C> {
         if sent_at > now {
             self.ledger.sent_before(case.entry.id, now).await?;
         }
-        // What another process noted it may have sent until it died.
-        let sent_at = if sent_at < self.started { self.started } else { sent_at };
+        // What another process noted it may have sent until it died; a clock that was set back
+        // sets that back too.
+        let started = self.started.fetch_min(now, Ordering::Relaxed).min(now);
+        let sent_at = sent_at.max(started);
         let certain = sent_at.min(now) + SETTLED;
         if asked_at >= certain {
             return Ok(true);

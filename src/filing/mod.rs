@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -46,6 +46,7 @@ const DIRECTORY: Duration = Duration::from_secs(900);
 const DIRECTORY_AGAIN: Duration = Duration::from_secs(60);
 /// Before a mail looks again whether the one it answers is filed.
 const PARENT_WAIT: i64 = 2;
+const LONGEST_PARENT_WAIT: i64 = 4_000;
 
 /// A mailbox as filing needs it.
 #[derive(Clone)]
@@ -88,7 +89,10 @@ pub struct Filing<C> {
     settings: watch::Receiver<Arc<Settings>>,
     suspects: Suspects,
     /// Unix seconds. What an earlier process sent last, it sent before.
-    started: i64,
+    started: AtomicI64,
+    /// Lanes that are being delivered.
+    busy: std::sync::Mutex<HashSet<String>>,
+    rounds_ended: AtomicU64,
     /// Lost answers since something was delivered.
     losses: AtomicU32,
     /// Calls that were answered as wished.
@@ -115,6 +119,8 @@ enum Round {
     Idle,
     /// Something was done.
     Worked,
+    /// All that was due waits for something else: nothing was asked.
+    Waited,
     /// The CRM does not take anything now.
     Pause(Failure),
 }
@@ -135,7 +141,9 @@ impl<C: Crm> Filing<C> {
             crm,
             settings,
             suspects: Suspects::default(),
-            started: unix_now(),
+            started: AtomicI64::new(unix_now()),
+            busy: std::sync::Mutex::default(),
+            rounds_ended: AtomicU64::new(0),
             losses: AtomicU32::new(0),
             answers: AtomicU64::new(0),
             waiting: std::sync::Mutex::default(),
@@ -192,6 +200,7 @@ impl<C: Crm> Filing<C> {
                     }
                     waiting(wait, &mut stop, &mut retry).await;
                 }
+                Round::Waited => {}
                 Round::Worked | Round::Idle => {
                     // A round in which nothing was due proves nothing.
                     let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
@@ -267,14 +276,13 @@ impl<C: Crm> Filing<C> {
         }
         let Some(directory) = directory else { return Ok(Round::Idle) };
         let now = unix_now();
-        let nobody = HashSet::new();
         // After trouble one mail tries whether it is over.
         let (due, depth) = if open {
-            (self.ledger.due(now, ROUND, &nobody).await?, 0)
+            (self.ledger.due(now, ROUND, &HashSet::new()).await?, 0)
         } else {
             (self.ledger.probe(now).await?, ROUNDS)
         };
-        self.round(directory, stop, due, &nobody, depth).await
+        self.round(directory, stop, due, depth).await
     }
 
     /// Asks who works there and how the CRM is set up.
@@ -301,42 +309,68 @@ impl<C: Crm> Filing<C> {
         Ok(Ok(directory))
     }
 
-    /// One round: what is due, asked about together, delivered lane by lane. `busy` are lanes that
-    /// other rounds deliver, of which there are `depth`.
+    /// One round: what is due, asked about together, delivered lane by lane. There are `depth`
+    /// others, which deliver other lanes.
     async fn round(
         &self,
         directory: &Directory,
         stop: &watch::Receiver<bool>,
-        entries: Vec<Entry>,
-        busy: &HashSet<String>,
+        mut entries: Vec<Entry>,
         depth: usize,
     ) -> Result<Round, ledger::Error> {
         if entries.is_empty() {
             return Ok(Round::Idle);
         }
         let settings = Arc::clone(&self.settings.borrow());
-        let mut cases = Vec::with_capacity(entries.len());
-        for entry in entries {
-            if let Some(case) = self.case(&settings, entry).await? {
-                cases.push(case);
-            }
-        }
-        let cases = self.without_waiting(cases).await?;
-        if depth >= ROUNDS {
-            return self.cases(directory, stop, cases).await;
-        }
-        let mut busy = busy.clone();
-        busy.extend(cases.iter().map(|case| case.entry.lane.clone()));
+        // Taken in one step, for another round may have asked for the same.
+        let lanes: HashSet<String> = {
+            let mut busy = self.busy();
+            let lanes = entries.iter().map(|entry| entry.lane.clone());
+            let free: HashSet<String> = lanes.filter(|lane| !busy.contains(lane)).collect();
+            busy.extend(free.iter().cloned());
+            free
+        };
+        entries.retain(|entry| lanes.contains(&entry.lane));
         let (over, ended) = watch::channel(false);
         let work = async {
-            let round = self.cases(directory, stop, cases).await;
+            let round = self.deliver_all(directory, stop, &settings, entries).await;
+            self.rounds_ended.fetch_add(1, Ordering::Relaxed);
+            self.busy().retain(|lane| !lanes.contains(lane));
             over.send_replace(true);
             round
         };
-        let meanwhile = self.meanwhile(directory, stop, &busy, depth + 1, ended);
+        if depth >= ROUNDS {
+            return work.await;
+        }
+        let meanwhile = self.meanwhile(directory, stop, depth + 1, ended);
         let (round, others) = tokio::join!(work, meanwhile);
         others?;
         round
+    }
+
+    async fn deliver_all(
+        &self,
+        directory: &Directory,
+        stop: &watch::Receiver<bool>,
+        settings: &Arc<Settings>,
+        entries: Vec<Entry>,
+    ) -> Result<Round, ledger::Error> {
+        let mut cases = Vec::with_capacity(entries.len());
+        let mut waiting = HashSet::new();
+        for entry in entries {
+            if let Some(case) = self.case(settings, entry, &mut waiting).await? {
+                cases.push(case);
+            }
+        }
+        let cases = self.without_waiting(cases, waiting).await?;
+        if cases.is_empty() {
+            return Ok(Round::Waited);
+        }
+        self.cases(directory, stop, cases).await
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// While a round waits for a call that the CRM does not answer, delivers what is due beside
@@ -345,7 +379,6 @@ impl<C: Crm> Filing<C> {
         &self,
         directory: &Directory,
         stop: &watch::Receiver<bool>,
-        busy: &HashSet<String>,
         depth: usize,
         mut ended: watch::Receiver<bool>,
     ) -> Result<(), ledger::Error> {
@@ -366,9 +399,14 @@ impl<C: Crm> Filing<C> {
             if *stop.borrow() {
                 return Ok(());
             }
-            let due = self.ledger.due(unix_now(), ROUND, busy).await?;
-            if let Round::Pause(_) = Box::pin(self.round(directory, stop, due, busy, depth)).await?
-            {
+            let busy = self.busy().clone();
+            let ended_before = self.rounds_ended.load(Ordering::Relaxed);
+            let due = self.ledger.due(unix_now(), ROUND, &busy).await?;
+            if self.rounds_ended.load(Ordering::Relaxed) != ended_before {
+                // What another round delivered meanwhile may be among them.
+                continue;
+            }
+            if let Round::Pause(_) = Box::pin(self.round(directory, stop, due, depth)).await? {
                 // The round that waits will meet the same.
                 return Ok(());
             }
@@ -377,10 +415,13 @@ impl<C: Crm> Filing<C> {
 
     /// Lets answers wait whose parent is owed and not in this round, before the CRM is asked
     /// anything for them.
-    async fn without_waiting(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, ledger::Error> {
+    async fn without_waiting(
+        &self,
+        mut cases: Vec<Case>,
+        mut waiting: HashSet<String>,
+    ) -> Result<Vec<Case>, ledger::Error> {
         let now = unix_now();
         let mut here: HashSet<i64> = cases.iter().map(|case| case.entry.id).collect();
-        let mut waiting: HashSet<String> = HashSet::new();
         let mut kept = Vec::with_capacity(cases.len());
         cases.sort_by_key(|case| case.entry.id);
         for case in cases {
@@ -391,8 +432,12 @@ impl<C: Crm> Filing<C> {
                 (case.entry.plan.is_none() && !before).then_some(parent.owed_until)
             });
             if let Some(until) = owed {
-                let next = until.unwrap_or(now).max(now + PARENT_WAIT);
-                self.ledger.postpone(case.entry.id, next).await?;
+                // A clock that was set back makes times that never come.
+                let next = until.unwrap_or(now).clamp(now + PARENT_WAIT, now + LONGEST_PARENT_WAIT);
+                if self.let_wait(&case, next).await? {
+                    here.remove(&case.entry.id);
+                    continue;
+                }
             }
             // What stands behind it must not overtake.
             if owed.is_some() || waiting.contains(&case.entry.lane) {
@@ -403,6 +448,21 @@ impl<C: Crm> Filing<C> {
             }
         }
         Ok(kept)
+    }
+
+    /// Lets an answer wait for the mail that it answers. Returns whether it left its lane for it.
+    async fn let_wait(&self, case: &Case, next: i64) -> Result<bool, ledger::Error> {
+        let entry = &case.entry;
+        let behind_it = case.parent.as_ref().is_some_and(|parent| {
+            parent.owed_lane.as_ref() == Some(&entry.lane)
+                && parent.owed_entry.is_some_and(|owed| owed > entry.id)
+        });
+        if behind_it {
+            self.ledger.step_aside(entry.id, next).await?;
+        } else {
+            self.ledger.postpone(entry.id, next).await?;
+        }
+        Ok(behind_it)
     }
 
     async fn cases(
@@ -418,6 +478,10 @@ impl<C: Crm> Filing<C> {
         let last = cases.iter().map(|case| case.entry.id).max().unwrap_or(0);
         // One alone, such as the one that tries whether trouble is over, keeps nobody waiting.
         let history = cases.len() > 1 && cases.iter().any(|case| !case.entry.live);
+        let own: HashSet<&String> = cases.iter().map(|case| &case.entry.lane).collect();
+        let others: HashSet<String> =
+            self.busy().iter().filter(|lane| !own.contains(lane)).cloned().collect();
+        let others = &others;
         let groups = lanes(cases);
         let paused: Mutex<Option<Failure>> = Mutex::new(None);
         let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
@@ -433,7 +497,7 @@ impl<C: Crm> Filing<C> {
                     }
                     // Live mail does not wait for a backlog.
                     if history && !case.entry.live {
-                        match self.ledger.live_is_due(unix_now(), last).await {
+                        match self.ledger.live_is_due(unix_now(), last, others).await {
                             Ok(true) => return,
                             Ok(false) => {}
                             Err(error) => {
@@ -513,7 +577,7 @@ impl<C: Crm> Filing<C> {
                 }
                 match Box::pin(self.cases(directory, stop, part)).await? {
                     Round::Pause(failure) => return Ok(Round::Pause(failure)),
-                    Round::Idle | Round::Worked => {}
+                    Round::Idle | Round::Waited | Round::Worked => {}
                 }
             }
             return Ok(Round::Worked);

@@ -108,12 +108,15 @@ impl<C: Crm> Filing<C> {
         self.suspects.forget(entry.id);
         // A no is an answer.
         self.losses.store(0, Ordering::Relaxed);
-        self.ledger.settle(entry.id, Outcome::Refused, Vec::new(), Vec::new(), Some(attempt)).await
+        let outcome = Outcome::Refused;
+        self.ledger.settle(entry.id, outcome, Vec::new(), Vec::new(), Some(attempt)).await?;
+        Ok(())
     }
 }
 
 pub(super) fn seconds(wait: Duration) -> i64 {
-    i64::try_from(wait.as_secs()).unwrap_or(3600)
+    // A part of a second is one: what is due at once would be asked for again at once.
+    i64::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(3600)
 }
 
 /// Whether an answer may be about one entry and not about the CRM as a whole.

@@ -149,6 +149,7 @@ impl CatchUp<'_> {
         if read > BATCH as u64 {
             events::folder_done(&self.intake.name, &name, read, started.elapsed().as_secs_f64());
         }
+        let read = read.saturating_sub(self.left.len() as u64);
         Ok(CaughtUp { opened, read, left: !self.left.is_empty() })
     }
 

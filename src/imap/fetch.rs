@@ -81,12 +81,16 @@ impl Link {
         let mut uids: Vec<u32> = Vec::new();
         self.run(doing, command, |answer| {
             if let Response::MailboxData(MailboxDatum::Search(found)) = answer
-                && uids.len() + found.len() <= MOST_UIDS
+                && uids.len() <= MOST_UIDS
             {
                 uids.extend(found);
             }
         })
         .await?;
+        if uids.len() > MOST_UIDS {
+            // What is left out would count as absent.
+            return Err(Error::Unparsable { doing, what: "a list without end".to_owned() });
+        }
         uids.sort_unstable();
         uids.dedup();
         Ok(uids)

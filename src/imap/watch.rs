@@ -36,7 +36,9 @@ const LIST_AGAIN: Duration = Duration::from_secs(600);
 const LOOKS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
 /// The longest of those pauses.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// News in vain that is older than this counts no more.
+const LONG_AGO: Duration = Duration::from_secs(10);
 /// Rounds in a row in which news brought nothing before there are pauses between them.
 const IDLE_NEWS: u32 = 3;
 /// What a blocked mailbox waits that has no login limit of its own, such as a bad certificate.
@@ -316,15 +318,15 @@ async fn serve(
     let mut by_news = false;
     // Rounds in a row in which news brought nothing.
     let mut in_vain: u32 = 0;
+    let mut vain_at = Instant::now();
     let mut looks: VecDeque<Duration> = VecDeque::new();
     loop {
-        let (mut read, mut left) = (0, false);
+        let mut read = 0;
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
             let main = index == main;
             let found = state.read(watched, link, trouble, folder, main, sweep, first_pass).await?;
             read += found.as_ref().map_or(0, |found| found.read);
-            left |= found.is_some_and(|found| found.left);
         }
         sweep = false;
         if std::mem::take(&mut first_pass) {
@@ -334,6 +336,11 @@ async fn serve(
             in_vain = 0;
             looks.clear();
         } else if std::mem::take(&mut by_news) {
+            // A person who deletes mail makes news now and then, a server that is odd without end.
+            if vain_at.elapsed() > LONG_AGO {
+                in_vain = 0;
+            }
+            vain_at = Instant::now();
             in_vain += 1;
             if in_vain == 1 {
                 looks = LOOKS.into();
@@ -362,7 +369,7 @@ async fn serve(
         } else {
             mailbox.imap.idle_refresh.min(mailbox.imap.poll)
         };
-        let limit = if left { limit.min(AGAIN) } else { limit };
+        let limit = if state.left.is_empty() { limit } else { limit.min(AGAIN) };
         let limit = looks.pop_front().map_or(limit, |look| limit.min(look));
         ledger.mailbox_state(id, if idles { "idle" } else { "polling" }, None).await?;
         let woke = if idles {

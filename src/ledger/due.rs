@@ -130,18 +130,27 @@ impl Ledger {
 
     /// Whether live mail with a number above `after` became due and heads its lane: then the next
     /// round begins with it. What stands behind others is delivered no sooner for it.
-    pub async fn live_is_due(&self, now: i64, after: i64) -> Result<bool, Error> {
+    /// Lanes in `busy` do not count: other rounds deliver them.
+    pub async fn live_is_due(
+        &self,
+        now: i64,
+        after: i64,
+        busy: &HashSet<String>,
+    ) -> Result<bool, Error> {
+        let busy = serde_json::to_string(busy)
+            .map_err(|source| Error::Json { doing: "read what is due", source })?;
         self.read("read what is due", move |conn| {
             conn.prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM entry e
                                 WHERE e.state IN ('queued', 'deferred') AND e.live = 1
                                   AND e.next_attempt_at <= ?1 AND e.id > ?2
+                                  AND e.lane NOT IN (SELECT value FROM json_each(?3))
                                   AND NOT EXISTS (SELECT 1 FROM entry head
                                                   WHERE head.lane = e.lane AND head.id < e.id
                                                     AND head.state IN ('queued', 'deferred'))
                                ) AS due",
             )?
-            .query_row(params![now, after], |row| row.get("due"))
+            .query_row(params![now, after, busy], |row| row.get("due"))
         })
         .await
     }
@@ -272,7 +281,7 @@ fn made_rows(conn: &Connection, entry: i64) -> rusqlite::Result<Vec<MadeRow>> {
 fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Parent>> {
     let found = conn
         .prepare_cached(
-            "SELECT m.id, m.state, e.id AS entry, e.next_attempt_at
+            "SELECT m.id, m.state, e.id AS entry, e.next_attempt_at, e.lane
              FROM message m
              LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
@@ -288,10 +297,11 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
                 row.get::<_, String>("state")?,
                 row.get::<_, Option<i64>>("entry")?,
                 row.get::<_, Option<i64>>("next_attempt_at")?,
+                row.get::<_, Option<String>>("lane")?,
             ))
         })
         .optional()?;
-    let Some((message, state, owed_entry, owed_until)) = found else {
+    let Some((message, state, owed_entry, owed_until, owed_lane)) = found else {
         return Ok(None);
     };
     Ok(Some(Parent {
@@ -300,6 +310,7 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
         state: State::parse(&state).unwrap_or(State::Skipped),
         owed_entry,
         owed_until,
+        owed_lane,
         cards: cards(conn, message)?,
     }))
 }

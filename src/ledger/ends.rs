@@ -131,7 +131,7 @@ impl Ledger {
 
     /// Ends an entry without filing: skipped, parked or refused. A refused message keeps its raw
     /// bytes for another try. What one mailbox's rules skip is decided by the next mailbox that
-    /// has the message too.
+    /// has the message too: then it is still owed, and the answer is true.
     pub async fn settle(
         &self,
         entry: i64,
@@ -139,9 +139,9 @@ impl Ledger {
         candidates: Vec<Candidate>,
         evidence: Vec<Evidence>,
         attempt: Option<Attempt>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let inner = std::sync::Arc::clone(&self.inner);
-        let released = self
+        let (released, owed) = self
             .write("note the end of an entry", move |tx| {
                 if let Some(attempt) = &attempt {
                     note(tx, attempt)?;
@@ -159,28 +159,29 @@ impl Ledger {
                 )?;
                 // A completion that was refused leaves the message as filed as it is.
                 if !filing {
-                    return Ok(None);
+                    return Ok((None, false));
                 }
                 add_evidence(tx, message, &evidence)?;
                 if let (Outcome::Skipped(_), true) = (&outcome, decided_elsewhere(tx, entry)?) {
-                    return Ok(None);
+                    return Ok((None, true));
                 }
                 tx.prepare_cached(
                     "UPDATE message SET state = ?2, reason = ?3, candidates = ?4, employees_known = 1
                      WHERE id = ?1",
                 )?
                 .execute(params![message, state.as_str(), reason, json(&candidates)?])?;
-                match outcome {
-                    Outcome::Skipped(_) | Outcome::Parked(_) => release(tx, message),
-                    Outcome::Refused if keeps_too_much(tx, &inner.spool)? => release(tx, message),
-                    Outcome::Refused => Ok(None),
-                }
-            })
+                let released = match outcome {
+                    Outcome::Skipped(_) | Outcome::Parked(_) => release(tx, message)?,
+                    Outcome::Refused if keeps_too_much(tx, &inner.spool)? => release(tx, message)?,
+                    Outcome::Refused => None,
+                };
+                Ok((released, false))
+                        })
             .await?;
         self.released(released);
         // Messages that answer this one may have waited for it.
         self.ring();
-        Ok(())
+        Ok(owed)
     }
 
     /// Ends an entry whose mail cannot be read; its raw bytes are kept.
@@ -218,17 +219,20 @@ fn end(tx: &Transaction<'_>, entry: i64, state: &str) -> rusqlite::Result<i64> {
 }
 
 /// Hands a skipped entry over to the next place in another mailbox, to be decided by the rules of
-/// that one (product: Identity). Places are gone through in their order, each once.
+/// that one (product: Identity). Places are gone through in their order, each mailbox once.
 fn decided_elsewhere(tx: &Transaction<'_>, entry: i64) -> rusqlite::Result<bool> {
     let next: Option<(i64, i64)> = tx
         .prepare_cached(
             "SELECT p.folder, f.mailbox
              FROM entry e
-             JOIN place own ON own.message = e.message AND own.folder = e.folder
-             JOIN place p ON p.message = e.message AND p.position > own.position
+             JOIN place p ON p.message = e.message
              JOIN folder f ON f.id = p.folder
-             WHERE e.id = ?1 AND f.mailbox <> e.mailbox
-               AND p.role NOT IN ('spam', 'trash', 'drafts')
+             WHERE e.id = ?1 AND p.role NOT IN ('spam', 'trash', 'drafts')
+               AND p.position > (SELECT max(own.position) FROM place own
+                                 WHERE own.message = e.message AND own.folder = e.folder)
+               AND NOT EXISTS (SELECT 1 FROM place before JOIN folder g ON g.id = before.folder
+                               WHERE before.message = e.message AND g.mailbox = f.mailbox
+                                 AND before.position < p.position)
              ORDER BY p.position LIMIT 1",
         )?
         .query_row(params![entry], |row| Ok((row.get("folder")?, row.get("mailbox")?)))

@@ -115,6 +115,8 @@ pub struct Parent {
     pub owed_entry: Option<i64>,
     /// When that is tried next, Unix seconds.
     pub owed_until: Option<i64>,
+    /// The lane of its entry.
+    pub owed_lane: Option<String>,
     /// The activity's owner first.
     pub cards: Vec<CardRef>,
 }
@@ -322,6 +324,32 @@ impl Ledger {
             self.ring();
         }
         Ok(())
+    }
+
+    /// Lets an entry wait for one that stands behind it in its lane: it leaves the lane until then.
+    pub async fn step_aside(&self, entry: i64, next_attempt_at: i64) -> Result<(), Error> {
+        self.write("let an entry pass another", move |tx| {
+            tx.execute(
+                "UPDATE entry SET next_attempt_at = ?2, lane = 'behind:' || lane
+                 WHERE id = ?1 AND lane NOT LIKE 'behind:%'",
+                params![entry, next_attempt_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes an entry back into its lane.
+    pub async fn step_back(&self, entry: i64) -> Result<(), Error> {
+        self.write("take an entry back into its lane", move |tx| {
+            tx.execute(
+                "UPDATE entry SET lane = substr(lane, length('behind:') + 1)
+                 WHERE id = ?1 AND lane LIKE 'behind:%'",
+                params![entry],
+            )?;
+            Ok(())
+        })
+        .await
     }
 
     /// Lets an entry wait for another one, which is no attempt of its own.

@@ -276,7 +276,7 @@ fn record_one(
     .execute(params![message, batch.folder, batch.uid_validity])?;
     tx.prepare_cached(
         "INSERT INTO place (folder, uid_validity, uid, message, role, position)
-         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT count(*) FROM place WHERE message = ?4))
+         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT coalesce(max(position) + 1, 0) FROM place WHERE message = ?4))
          ON CONFLICT (folder, uid_validity, uid) DO NOTHING",
     )?
     .execute(params![batch.folder, batch.uid_validity, seen.uid, message, batch.role])?;
