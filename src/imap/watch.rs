@@ -197,7 +197,9 @@ async fn session(
         return Err(Error::Held { minutes: (at - now) / 60 + 1 });
     }
     ledger.mailbox_state(id, "connecting", None).await?;
-    let link = match connect(imap, &secret, &watched.shared.trust, &watched.shared.gate).await {
+    // In boxes, here and where folders are read: a mailbox that waits holds no room for either.
+    let connecting = Box::pin(connect(imap, &secret, &watched.shared.trust, &watched.shared.gate));
+    let link = match connecting.await {
         Err(error @ Error::Credentials { .. }) => {
             let mut refused = if known { still_counting(&refused, now) } else { Vec::new() };
             refused.push(unix_now());
