@@ -327,7 +327,9 @@ async fn serve(
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
             let main = index == main;
-            let found = state.read(watched, link, trouble, folder, main, sweep, first_pass).await?;
+            let reading =
+                Box::pin(state.read(watched, link, trouble, folder, main, sweep, first_pass));
+            let found = reading.await?;
             read += found.as_ref().map_or(0, |found| found.read);
         }
         sweep = false;
