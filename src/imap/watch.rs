@@ -336,10 +336,12 @@ async fn serve(
         if std::mem::take(&mut first_pass) {
             ledger.let_go(id, unix_now()).await?;
         }
+        // Also where it brought something: the next look is not about this news.
+        let asked_by_news = std::mem::take(&mut by_news);
         if read > 0 {
             in_vain = 0;
             looks.clear();
-        } else if std::mem::take(&mut by_news) {
+        } else if asked_by_news {
             // A person who deletes mail makes news now and then, a server that is odd without end.
             if vain_at.elapsed() > LONG_AGO {
                 in_vain = 0;
