@@ -174,7 +174,13 @@ pub async fn run(
         events::sandbox_in_use(&page.unwrap_or_default());
         tokio::spawn(sandbox.serve(listener, sandbox_stopped))
     });
-    start_note(&ledger).await?;
+    // Mailboxes are noted as connected by whoever was killed. A daemon that systemd starts again
+    // must not give up on a full disk.
+    while let Err(error) = ledger.stop_all_mailboxes().await {
+        if !wait_for_room(error, &mut signals).await? {
+            return Ok(());
+        }
+    }
     let settings = Settings { mailboxes: HashMap::new(), zone: config.daemon.zone() };
     let (settings, settings_seen) = watch::channel(Arc::new(settings));
     let mut daemon = Daemon {
@@ -188,7 +194,10 @@ pub async fn run(
         fatal,
     };
     while let Err(error) = daemon.take_over(&config).await {
-        wait_for_room(error).await?;
+        if !wait_for_room(error, &mut signals).await? {
+            daemon.stop().await;
+            return Ok(());
+        }
     }
     let filing = Filing::new(ledger.clone(), portal, settings_seen);
     let mut filing = tokio::spawn(async move { filing.run(stopped, reloaded).await });
@@ -248,22 +257,17 @@ pub async fn run(
     outcome
 }
 
-/// Notes that no mailbox is connected yet; waits for room where the disk is full, for a daemon
-/// that is started again by systemd must not give up before there is.
-async fn start_note(ledger: &Ledger) -> Result<(), ledger::Error> {
-    while let Err(error) = ledger.stop_all_mailboxes().await {
-        wait_for_room(error).await?;
-    }
-    Ok(())
-}
-
-async fn wait_for_room(error: ledger::Error) -> Result<(), ledger::Error> {
+/// Waits until there may be room on the disk, where that is what went wrong. `false`: the daemon is
+/// to end.
+async fn wait_for_room(error: ledger::Error, signals: &mut Signals) -> Result<bool, ledger::Error> {
     if !error.is_full() && !error.is_busy() {
         return Err(error);
     }
     events::ledger_full(&crate::causes(&error));
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    Ok(())
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(10)) => Ok(true),
+        asked = signals.next() => Ok(matches!(asked, Asked::Reload)),
+    }
 }
 
 impl Daemon {
@@ -328,7 +332,7 @@ impl Daemon {
         self.settings
             .send_replace(Arc::new(Settings { mailboxes: filed, zone: config.daemon.zone() }));
         // Filing knows their mailboxes again.
-        self.ledger.take_back(self.ids.keys().cloned().collect()).await?;
+        let taken_back = self.ledger.take_back(self.ids.keys().cloned().collect()).await;
         for (id, mailbox, rules) in begin {
             if mailbox.folders.spam_is_inbox() {
                 events::spam_folder_is_inbox(
@@ -340,6 +344,7 @@ impl Daemon {
             let running = self.begin(id, mailbox, rules);
             self.mailboxes.insert(name, running);
         }
+        taken_back?;
         Ok(changes)
     }
 

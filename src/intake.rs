@@ -199,7 +199,8 @@ impl Intake {
         }
     }
 
-    /// Records what was judged; says the fate of each in the log. Returns the folder's cursor.
+    /// Records what was judged; says the fate of each in the log. Returns the folder's cursor, and
+    /// which UIDs are to be read once more.
     pub async fn record(
         &self,
         reading: &Reading,
@@ -207,7 +208,7 @@ impl Intake {
         stretch: &Arc<Stretch>,
         gone: &BTreeSet<u32>,
         now: i64,
-    ) -> Result<u32, ledger::Error> {
+    ) -> Result<(u32, Vec<u32>), ledger::Error> {
         let history = seen.iter().any(|one| one.uid <= reading.first_until);
         let told: Vec<(u32, Option<String>, Verdict)> = seen
             .iter()
@@ -230,23 +231,30 @@ impl Intake {
         if !told.is_empty() && self.ledger.has_room_now() {
             events::ledger_has_room();
         }
+        let mut again = Vec::new();
         for (recorded, (uid, message_id, verdict)) in recorded.iter().zip(&told) {
-            self.tell(reading, *recorded, *uid, message_id.as_deref(), verdict);
+            let id = message_id.as_deref();
+            match *recorded {
+                Recorded::Decided { message } => self.tell(reading, message, *uid, id, verdict),
+                Recorded::Placed { message } => {
+                    events::message_placed(&self.name, &reading.name, message, id);
+                }
+                Recorded::Again => again.push(*uid),
+            }
         }
-        Ok(cursor)
+        Ok((cursor, again))
     }
 
     fn tell(
         &self,
         reading: &Reading,
-        recorded: Recorded,
+        message: i64,
         uid: u32,
         message_id: Option<&str>,
         verdict: &Verdict,
     ) {
-        let (mailbox, folder, message) = (&*self.name, &*reading.name, recorded.message);
+        let (mailbox, folder) = (&*self.name, &*reading.name);
         match verdict {
-            _ if !recorded.decided => events::message_placed(mailbox, folder, message, message_id),
             Verdict::PlaceOnly => events::message_placed(mailbox, folder, message, message_id),
             Verdict::Skip(reason) => {
                 events::message_skipped(mailbox, folder, message, message_id, reason.code());

@@ -163,8 +163,9 @@ fn answers_land_on_the_card_of_what_they_answer_and_ours_complete_it() {
     scene.deliver("Sent", &ours.raw());
     scene.filed(3);
     wait_for("the question to be completed", LIMIT, || {
-        scene.activity("question@new.example")["COMPLETED"] == "Y"
+        scene.daemon.view("question@new.example").activity_completed_at.is_some()
     });
+    assert_eq!(scene.activity("question@new.example")["COMPLETED"], "Y");
     for id in ["question@new.example", "reply@else.example", "ours@example.com"] {
         scene.assert_on(id, 1, lead);
     }
@@ -233,14 +234,13 @@ fn answer_that_is_read_before_the_mail_it_answers_completes_it_too() {
     scene.receive("ana@new.example", "question@new.example");
     scene.filed(2);
     wait_for("the question to be completed", LIMIT, || {
-        scene.activity("question@new.example")["COMPLETED"] == "Y"
+        scene.daemon.view("question@new.example").activity_completed_at.is_some()
     });
+    assert_eq!(scene.activity("question@new.example")["COMPLETED"], "Y");
     // `on_outgoing` made a contact, and what she wrote belongs on it.
     let contact = scene.crm.cards(3)[0]["id"].as_u64().unwrap();
     scene.assert_on("ours@example.com", 3, contact);
     scene.assert_on("question@new.example", 3, contact);
-    let view = scene.daemon.view("question@new.example");
-    assert!(view.activity_completed_at.is_some());
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn full_disk_stops_reading_until_there_is_room_and_loses_nothing() {
     for number in 2..12 {
         receive(if number % 2 == 0 { "sales" } else { "support" }, number);
     }
-    wait_for("the full disk to be told", LIMIT, || daemon.lines_with("ledger full") > 0);
+    daemon.wait_for_line("ledger full", LIMIT);
     assert!(daemon.is_running());
     // It is tried again every ten seconds, and that it is still full is no news: there is nothing
     // to see but that nothing is said.
@@ -103,7 +103,7 @@ fn full_disk_stops_reading_until_there_is_room_and_loses_nothing() {
 
     disk.free();
     filed(12);
-    wait_for("the room to be told", LIMIT, || daemon.lines_with("ledger has room") > 0);
+    daemon.wait_for_line("ledger has room", LIMIT);
     assert_eq!(crm.cards(1).len(), 12);
     assert_eq!(crm.activities().len(), 12);
     assert_eq!(daemon.lines_with("ledger full"), 1, "{}", daemon.log());

@@ -348,9 +348,9 @@ fn what_one_mailboxs_rules_skip_is_decided_by_the_next_that_has_it() {
     first.crm = "on_incoming = \"none\"\n".to_owned();
     let mut daemon = Daemon::new(&scene.crm.url(), &[first, second.mailbox("support")]);
     daemon.start();
-    scene.until_filed([1]);
-    let messages = daemon.messages(&[]);
-    assert_eq!(messages.len(), 1);
-    assert_eq!(messages[0]["state"], "saved", "{}", messages[0]);
+    wait_for("the mail to be filed for support", LIMIT, || {
+        daemon.counts().states.get("saved") == Some(&1)
+    });
+    assert_eq!(daemon.messages(&[]).len(), 1);
     assert_eq!(scene.crm.cards(1).len(), 1);
 }

@@ -286,16 +286,16 @@ fn secrets_stand_in_no_log_no_ledger_no_answer_and_no_process_list() {
     let mail = |id: &str| letter("ana@client.example", SALES, id).raw();
     dovecot.deliver("sales", "INBOX", &mail("one@client.example")).unwrap();
     daemon.wait_until_filed(1, LIMIT);
-    wait_for("the wrong password to be told", LIMIT, || daemon.lines_with("mailbox blocked") > 0);
+    daemon.wait_for_line("mailbox blocked", LIMIT);
     // Troubles of all kinds, whose texts might name the address.
     faults.off();
     dovecot.deliver("sales", "INBOX", &mail("two@client.example")).unwrap();
-    wait_for("the CRM to be missed", LIMIT, || daemon.lines_with("crm deferred") > 0);
+    daemon.wait_for_line("crm deferred", LIMIT);
     faults.on();
     daemon.wait_until_filed(2, LIMIT);
     crm.call("sandbox.webhook.set", &json!({"secret": KEY, "employee": 1, "scope": "user"}));
     dovecot.deliver("sales", "INBOX", &mail("three@client.example")).unwrap();
-    wait_for("the block", LIMIT, || daemon.lines_with("crm blocked") > 0);
+    daemon.wait_for_line("crm blocked", LIMIT);
 
     let mut told = vec![
         ("log", daemon.log()),

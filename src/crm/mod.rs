@@ -150,12 +150,15 @@ pub enum Fate {
     },
 }
 
+/// Code of a call that was not answered in time.
+pub const TIMEOUT: &str = "timeout";
+
 /// A call that did not work. Its text holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{method}: {code}: {text}")]
 pub struct Failure {
     pub method: String,
-    /// The CRM's code, or one of `timeout`, `network`, `http-502`, `not-json`.
+    /// The CRM's code, or one of [`TIMEOUT`], `network`, `http-502`, `not-json`.
     pub code: String,
     pub text: String,
     pub fate: Fate,
@@ -163,6 +166,9 @@ pub struct Failure {
 
 /// A CRM that mail is filed in.
 pub trait Crm: Send + Sync {
+    /// Calls that were answered so far, however.
+    fn answers(&self) -> u64;
+
     /// All employees, active and inactive.
     fn employees(&self) -> impl Future<Output = Result<Vec<Employee>, Failure>> + Send;
 

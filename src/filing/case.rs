@@ -1,6 +1,6 @@
 //! An entry that is due, with its mail read back and judged as it is to be placed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::content::{kinds, origin};
 use super::trouble::seconds;
 use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files};
-use crate::card::{CardKind, CardNow};
+use crate::card::{CardKind, CardNow, CardRef, Client, OpenCard};
 use crate::crm::{Crm, Made, OriginId};
 use crate::folder::Role;
 use crate::ledger::{self, Entry, MadeRow, Outcome, Parent};
@@ -36,6 +36,8 @@ pub(super) struct Case {
     /// `None` for a completion, which needs no mail.
     pub mail: Option<Mail>,
     pub parent: Option<Parent>,
+    /// Whose turn in the queue was taken for it, before the CRM was ever asked to make anything.
+    pub turn: Option<u64>,
 }
 
 pub(super) struct Mail {
@@ -47,6 +49,12 @@ pub(super) struct Mail {
 impl Case {
     pub(super) fn parties(&self) -> &[Address] {
         self.mail.as_ref().map(|mail| mail.admitted.parties.as_slice()).unwrap_or_default()
+    }
+
+    /// Its lane and all external addresses: whom it may make a card for.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        let parties = self.parties().iter().map(|party| party.email.as_str());
+        std::iter::once(self.entry.lane.as_str()).chain(parties)
     }
 
     pub(super) fn made(&self, kind: &str) -> Option<&MadeRow> {
@@ -135,7 +143,7 @@ impl<C: Crm> Filing<C> {
         waiting: &mut HashSet<String>,
     ) -> Result<Option<Case>, ledger::Error> {
         if !files(&entry) {
-            return Ok(Some(Case { entry, mail: None, parent: None }));
+            return Ok(Some(Case { entry, mail: None, parent: None, turn: None }));
         }
         let Some(mailbox) = settings.of(&entry).cloned() else {
             events::mailbox_without_configuration(&entry.mailbox_name, entry.message);
@@ -144,10 +152,11 @@ impl<C: Crm> Filing<C> {
         };
         let mut entry = entry;
         let begun = entry.made.iter().any(|made| made.look_up || made.crm_id.is_some());
-        if !begun && entry.plan.as_ref().is_some_and(|plan| plan.create.is_empty()) {
+        let mut turn = None;
+        if !begun && let Some(plan) = entry.plan.take() {
             // After an outage of days another card may be the right one. A queue's turn that was
             // taken for a new card stays taken.
-            entry.plan = None;
+            turn = (!plan.create.is_empty()).then_some(plan.responsible);
         }
         let Some(message) = self.mail(&entry, waiting).await? else { return Ok(None) };
         let employees = self.ledger.employee_addresses();
@@ -173,6 +182,7 @@ impl<C: Crm> Filing<C> {
             );
             let outcome = Outcome::Skipped(*reason);
             let evidence = admitted.evidence.clone();
+            self.suspects.forget(entry.id);
             if self.ledger.settle(entry.id, outcome, Vec::new(), evidence, None).await? {
                 waiting.insert(entry.lane);
             }
@@ -187,7 +197,7 @@ impl<C: Crm> Filing<C> {
             return Ok(None);
         }
         let mail = Mail { mailbox, message, admitted };
-        Ok(Some(Case { entry, mail: Some(mail), parent }))
+        Ok(Some(Case { entry, mail: Some(mail), parent, turn }))
     }
 
     /// The facts of an entry's mail, read from the spool.
@@ -215,8 +225,9 @@ impl<C: Crm> Filing<C> {
         match parsed {
             Ok(message) => Ok(Some(message)),
             Err(why) => {
-                let none = std::iter::once(Evidence::new("unreadable", why.clone())).collect();
-                self.ledger.quarantine(entry.id, none).await?;
+                let evidence = vec![Evidence::new("unreadable", why.clone())];
+                self.suspects.forget(entry.id);
+                self.ledger.quarantine(entry.id, evidence).await?;
                 events::message_quarantined(
                     &entry.mailbox_name,
                     &entry.folder,
@@ -290,7 +301,7 @@ impl<C: Crm> Filing<C> {
 
 /// Knowledge grows by what was just made or filed, so that the next mail of the round finds it.
 impl Knowledge {
-    pub(super) fn filed_on(&mut self, cards: &[crate::card::CardRef], responsible: u64) {
+    pub(super) fn filed_on(&mut self, cards: &[CardRef], responsible: u64) {
         for (index, card) in cards.iter().enumerate() {
             self.cards.entry(*card).or_insert(CardNow::Here {
                 card: *card,
@@ -308,30 +319,31 @@ impl Knowledge {
     pub(super) fn made_for(
         &mut self,
         email: &str,
-        cards: &HashMap<CardKind, u64>,
-        client: Option<crate::card::CardRef>,
+        card: CardRef,
+        client: Option<CardRef>,
         responsible: u64,
         now: i64,
     ) {
-        use crate::card::{CardRef, Client, OpenCard};
         let known = self.known.entry(email.to_owned()).or_default();
-        let open = |kind, id| OpenCard { card: CardRef { kind, id }, responsible, updated_at: now };
-        if let Some(&id) = cards.get(&CardKind::Lead) {
-            known.leads.push(open(CardKind::Lead, id));
-        }
-        if let Some(&id) = cards.get(&CardKind::Contact) {
-            let card = CardRef { kind: CardKind::Contact, id };
-            known.contacts.push(Client { card, responsible, updated_at: now, deals: Vec::new() });
-        }
-        if let Some(&id) = cards.get(&CardKind::Deal) {
-            let deal = open(CardKind::Deal, id);
-            let of_client = known
-                .contacts
-                .iter_mut()
-                .chain(known.companies.iter_mut())
-                .filter(|known| client.is_none_or(|client| known.card == client));
-            for owner in of_client {
-                owner.deals.insert(0, deal.clone());
+        let open = OpenCard { card, responsible, updated_at: now };
+        match card.kind {
+            CardKind::Lead => known.leads.push(open),
+            CardKind::Contact => {
+                known.contacts.push(Client {
+                    card,
+                    responsible,
+                    updated_at: now,
+                    deals: Vec::new(),
+                });
+            }
+            CardKind::Company => {}
+            CardKind::Deal => {
+                let clients = known.contacts.iter_mut().chain(known.companies.iter_mut());
+                for owner in
+                    clients.filter(|known| client.is_none_or(|client| known.card == client))
+                {
+                    owner.deals.insert(0, open.clone());
+                }
             }
         }
     }

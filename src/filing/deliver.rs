@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::case::{Case, Mail, not_filed};
 use super::content::{self, Closing, kinds, origin};
@@ -19,11 +19,16 @@ use crate::rules::place::{Placed, Placement, next_responsible};
 use crate::rules::{Direction, Evidence};
 use crate::{events, unix_now};
 
-/// Octets of a raw mail from which on one is unpacked at a time.
+/// Octets of a raw mail from which on it is large.
 const LARGE: u64 = 2 * 1024 * 1024;
 
-/// One at a time: large mails cost a multiple of their size.
-static UNPACKING: Mutex<()> = Mutex::const_new(());
+/// Two large mails at a time, from being unpacked until the CRM has them: each costs a multiple of
+/// its size, and one that is slow to get there does not hold up the next.
+static UNPACKED: Semaphore = Semaphore::const_new(2);
+
+/// Tries after which a mail is filed without its files, if the CRM gets other mail meanwhile: a
+/// slow line or a small PHP may never take them.
+const TRIES_WITH_FILES: u32 = 5;
 
 /// A call that did not work, and the thing it was for.
 pub(super) struct Undone {
@@ -61,7 +66,6 @@ impl<C: Crm> Filing<C> {
         };
         match done {
             Ok(()) => {
-                self.answered();
                 self.suspects.delivered(case.entry.id);
                 self.losses.store(0, Ordering::Relaxed);
                 Ok(Step::Done)
@@ -308,10 +312,11 @@ impl<C: Crm> Filing<C> {
                     reason.code(),
                 ),
             }
+            self.suspects.forget(entry.id);
             let owed = self.ledger.settle(entry.id, outcome, candidates, evidence, None).await?;
             return Err(Stop::Step(if owed { Step::Wait } else { Step::Done }));
         }
-        let _one_at_a_time = self.turns.lock().await;
+        let mut one_at_a_time = None;
         let (plan, turn) = match placement {
             Placement::File { owner, responsible, bound, client } => {
                 let (client_email, client) = client.unzip();
@@ -328,35 +333,43 @@ impl<C: Crm> Filing<C> {
                 (plan, None)
             }
             Placement::Create { what, party, client } => {
-                let taken = self.ledger.queue_turn(entry.mailbox).await?;
-                let config = &mail.mailbox.config;
-                let turn = next_responsible(
-                    &config.crm.queue,
-                    taken,
-                    config.owner,
-                    directory.me,
-                    &directory.active,
-                );
                 let mut evidence = evidence;
-                if let Some(warning) = &turn.warning {
-                    events::responsible_replaced(&entry.mailbox_name, warning);
-                    evidence.push(Evidence::new("responsible", warning.clone()));
-                }
+                let kept = case.turn.filter(|employee| directory.active.contains(employee));
+                let (responsible, turn) = match kept {
+                    Some(employee) => (employee, None),
+                    None => {
+                        one_at_a_time = Some(self.turns.lock().await);
+                        let config = &mail.mailbox.config;
+                        let turn = next_responsible(
+                            &config.crm.queue,
+                            self.ledger.queue_turn(entry.mailbox).await?,
+                            config.owner,
+                            directory.me,
+                            &directory.active,
+                        );
+                        if let Some(warning) = &turn.warning {
+                            events::responsible_replaced(&entry.mailbox_name, warning);
+                            evidence.push(Evidence::new("responsible", warning.clone()));
+                        }
+                        (turn.responsible, Some(turn.next_turn))
+                    }
+                };
                 let plan = Plan {
                     owner: None,
                     create: kinds(what, client.is_some()),
-                    responsible: turn.responsible,
+                    responsible,
                     bound: Vec::new(),
                     client_email: Some(party.email),
                     client,
                     candidates,
                     evidence,
                 };
-                (plan, Some(turn.next_turn))
+                (plan, turn)
             }
             Placement::Park(_) | Placement::Skip(_) => return Err(Stop::Step(Step::Done)),
         };
         self.ledger.plan(entry.id, entry.mailbox, plan.clone(), turn).await?;
+        drop(one_at_a_time);
         Ok(plan)
     }
 
@@ -387,7 +400,6 @@ impl<C: Crm> Filing<C> {
                         let id = self.crm.make_card(&draft).await.map_err(|failure| {
                             Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
                         })?;
-                        self.answered();
                         events::delivered(case.entry.id, kind.as_str(), id);
                         let attempt = delivered(
                             case.entry.id,
@@ -401,11 +413,10 @@ impl<C: Crm> Filing<C> {
                     }
                 };
             made.insert(kind, id);
-        }
-        if !made.is_empty() {
+            // At once: the next mail must find it, also if the rest of this one is refused.
+            let card = CardRef { kind, id };
             let now = unix_now();
-            let mut known = knowledge.lock().await;
-            known.made_for(&email, &made, plan.client, plan.responsible, now);
+            knowledge.lock().await.made_for(&email, card, plan.client, plan.responsible, now);
         }
         Ok(made)
     }
@@ -454,7 +465,6 @@ impl<C: Crm> Filing<C> {
             .add_activity(&draft)
             .await
             .map_err(|failure| Stop::Undone(Undone { kind: Some("activity"), failure }))?;
-        self.answered();
         events::delivered(case.entry.id, "activity", id);
         let attempt = delivered(case.entry.id, "crm.activity.add", &format!("activity {id}"));
         let next = Some(("content", origin.0.clone()));
@@ -497,10 +507,24 @@ impl<C: Crm> Filing<C> {
                 return Err(Stop::Step(Step::Wait));
             }
         }
-        let content = self.content(directory, case, mail, completed, notes).await?;
-        let undone = |failure| Stop::Undone(Undone { kind: Some("content"), failure });
+        let large = case.entry.raw.is_some_and(|raw| raw.length > LARGE);
+        let _permit = if large { UNPACKED.acquire().await.ok() } else { None };
+        let mut content = self.content(directory, case, mail, completed, notes).await?;
+        if lost.is_some() && case.entry.suspicions >= TRIES_WITH_FILES {
+            let why = format!("the CRM did not take it in {TRIES_WITH_FILES} tries");
+            content = content::without_files(&content, &why);
+        }
+        let with_files = !content.files.is_empty();
+        let undone = |mut failure: Failure| {
+            if let Fate::Deferred { ambiguous: true, suspect, .. } = &mut failure.fate {
+                // It may be the files that never get there.
+                *suspect |= with_files;
+            }
+            Stop::Undone(Undone { kind: Some("content"), failure })
+        };
         let now = unix_now();
-        if case.made("activity").is_some_and(|made| made.crm_id.is_some()) || looked.is_some() {
+        let known_before = case.made("activity").is_some_and(|made| made.crm_id.is_some());
+        if known_before || matches!(looked, Some(Some(_))) {
             self.ledger.sending(case.entry.id, "content", origin.0, now).await?;
         }
         match self.crm.write_activity(activity, &content).await {
@@ -528,8 +552,6 @@ impl<C: Crm> Filing<C> {
         completed: bool,
         mut notes: Vec<String>,
     ) -> Result<ActivityContent, Stop> {
-        let large = case.entry.raw.is_some_and(|raw| raw.length > LARGE);
-        let _one = if large { Some(UNPACKING.lock().await) } else { None };
         let raw = match self.raw(&case.entry).await {
             Err(error @ ledger::Error::Spool { .. }) => {
                 self.set_aside_unread(&case.entry, &error).await?;
@@ -574,6 +596,7 @@ impl<C: Crm> Filing<C> {
                     entry.message,
                     &why,
                 );
+                self.suspects.forget(entry.id);
                 self.ledger.quarantine(entry.id, vec![Evidence::new("unreadable", why)]).await?;
                 Err(Stop::Step(Step::Done))
             }

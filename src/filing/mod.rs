@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -12,12 +12,13 @@ use tokio::sync::{Mutex, watch};
 
 use crate::card::{CardNow, CardRef, Known};
 use crate::config::Mailbox;
-use crate::crm::{Crm, Failure, Fate, Found, Made, OriginId};
+use crate::crm::{Crm, Failure, Fate, Found, Made, OriginId, TIMEOUT};
 use crate::ledger::{self, Entry, EntryAction, Ledger, MailboxId, Parent};
 use crate::retry::Pauses;
 use crate::rules::RuleSet;
 use crate::{events, unix_now};
 
+mod busy;
 mod case;
 pub mod content;
 mod deliver;
@@ -25,6 +26,7 @@ mod lost;
 mod suspects;
 mod trouble;
 
+use busy::{Busy, Held};
 use case::Case;
 use suspects::Suspects;
 use trouble::may_be_the_entry;
@@ -46,7 +48,7 @@ const DIRECTORY: Duration = Duration::from_secs(900);
 const DIRECTORY_AGAIN: Duration = Duration::from_secs(60);
 /// Before a mail looks again whether the one it answers is filed.
 const PARENT_WAIT: i64 = 2;
-const LONGEST_PARENT_WAIT: i64 = 4_000;
+const LONGEST_PARENT_WAIT: i64 = 60;
 
 /// A mailbox as filing needs it.
 #[derive(Clone)]
@@ -90,13 +92,9 @@ pub struct Filing<C> {
     suspects: Suspects,
     /// Unix seconds. What an earlier process sent last, it sent before.
     started: AtomicI64,
-    /// Lanes that are being delivered.
-    busy: std::sync::Mutex<HashSet<String>>,
-    rounds_ended: AtomicU64,
+    busy: Busy,
     /// Lost answers since something was delivered.
     losses: AtomicU32,
-    /// Calls that were answered as wished.
-    answers: AtomicU64,
     /// Since when answers wait for mails that were read after them, by entry.
     waiting: std::sync::Mutex<HashMap<i64, Instant>>,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
@@ -142,10 +140,8 @@ impl<C: Crm> Filing<C> {
             settings,
             suspects: Suspects::default(),
             started: AtomicI64::new(unix_now()),
-            busy: std::sync::Mutex::default(),
-            rounds_ended: AtomicU64::new(0),
+            busy: Busy::default(),
             losses: AtomicU32::new(0),
-            answers: AtomicU64::new(0),
             waiting: std::sync::Mutex::default(),
             turns: Mutex::new(()),
         }
@@ -202,30 +198,32 @@ impl<C: Crm> Filing<C> {
                 }
                 Round::Waited => {}
                 Round::Worked | Round::Idle => {
-                    // A round in which nothing was due proves nothing.
-                    let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
-                    if !lossy && !self.suspects.are_all() {
+                    // A round in which nothing was due proves nothing, unless nothing is owed.
+                    let idle = matches!(round, Round::Idle);
+                    let in_trouble = !state.is_empty() && state != "open";
+                    let proves = if idle && in_trouble {
+                        self.ledger.next_due().await?.is_none()
+                    } else {
+                        let lossy = self.losses.load(Ordering::Relaxed) >= IN_A_ROW;
+                        !lossy && !self.suspects.are_all()
+                    };
+                    if proves {
                         pauses.reset();
                         slow.reset();
                     }
-                    if state != "open" && !lossy && !self.suspects.are_all() {
+                    if state != "open" && proves {
                         if !state.is_empty() {
                             events::crm_open();
                         }
                         self.note_state(&mut state, "open").await?;
                     }
-                    if let Round::Idle = round {
-                        self.idle(&mut stop).await?;
+                    if idle {
+                        self.idle(&mut stop, &mut retry).await?;
                     }
                 }
             }
         }
         Ok(())
-    }
-
-    /// Takes note that the CRM answers.
-    fn answered(&self) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn note_state(
@@ -236,13 +234,17 @@ impl<C: Crm> Filing<C> {
         *state = now;
         match self.ledger.set_meta("crm_state", now.to_owned()).await {
             // The note is for people; the disk has other worries.
-            Err(error) if error.is_full() => Ok(()),
+            Err(error) if error.is_full() || error.is_busy() => Ok(()),
             other => other,
         }
     }
 
     /// Waits until something is due.
-    async fn idle(&self, stop: &mut watch::Receiver<bool>) -> Result<(), ledger::Error> {
+    async fn idle(
+        &self,
+        stop: &mut watch::Receiver<bool>,
+        retry: &mut watch::Receiver<u64>,
+    ) -> Result<(), ledger::Error> {
         let wait = match self.ledger.next_due().await? {
             Some(at) => u64::try_from(at - unix_now()).unwrap_or(0).max(1),
             None => DIRECTORY.as_secs(),
@@ -250,8 +252,7 @@ impl<C: Crm> Filing<C> {
         let wait = Duration::from_secs(wait).min(DIRECTORY);
         tokio::select! {
             () = self.ledger.something_owed() => {}
-            () = tokio::time::sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = waiting(wait, stop, retry) => {}
         }
         Ok(())
     }
@@ -322,20 +323,17 @@ impl<C: Crm> Filing<C> {
             return Ok(Round::Idle);
         }
         let settings = Arc::clone(&self.settings.borrow());
-        // Taken in one step, for another round may have asked for the same.
-        let lanes: HashSet<String> = {
-            let mut busy = self.busy();
-            let lanes = entries.iter().map(|entry| entry.lane.clone());
-            let free: HashSet<String> = lanes.filter(|lane| !busy.contains(lane)).collect();
-            busy.extend(free.iter().cloned());
-            free
-        };
-        entries.retain(|entry| lanes.contains(&entry.lane));
+        let held = self.busy.round();
+        // Another round may have asked for the same.
+        let mut lanes: HashMap<String, bool> = HashMap::new();
+        entries.retain(|entry| {
+            let lane = entry.lane.as_str();
+            *lanes.entry(lane.to_owned()).or_insert_with(|| held.take(std::iter::once(lane)))
+        });
         let (over, ended) = watch::channel(false);
         let work = async {
-            let round = self.deliver_all(directory, stop, &settings, entries).await;
-            self.rounds_ended.fetch_add(1, Ordering::Relaxed);
-            self.busy().retain(|lane| !lanes.contains(lane));
+            let round = self.deliver_all(directory, stop, &settings, entries, &held).await;
+            drop(held);
             over.send_replace(true);
             round
         };
@@ -354,6 +352,7 @@ impl<C: Crm> Filing<C> {
         stop: &watch::Receiver<bool>,
         settings: &Arc<Settings>,
         entries: Vec<Entry>,
+        held: &Held<'_>,
     ) -> Result<Round, ledger::Error> {
         let mut cases = Vec::with_capacity(entries.len());
         let mut waiting = HashSet::new();
@@ -363,14 +362,16 @@ impl<C: Crm> Filing<C> {
             }
         }
         let cases = self.without_waiting(cases, waiting).await?;
-        if cases.is_empty() {
+        // Whom another round may be making a card for is left to the next one.
+        let free: Vec<Case> = lanes(cases)
+            .into_iter()
+            .filter(|group| held.take(group.iter().flat_map(Case::names)))
+            .flatten()
+            .collect();
+        if free.is_empty() {
             return Ok(Round::Waited);
         }
-        self.cases(directory, stop, cases).await
-    }
-
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.cases(directory, stop, free, held).await
     }
 
     /// While a round waits for a call that the CRM does not answer, delivers what is due beside
@@ -383,13 +384,13 @@ impl<C: Crm> Filing<C> {
         mut ended: watch::Receiver<bool>,
     ) -> Result<(), ledger::Error> {
         let mut wait = SLOW;
-        let mut answers = self.answers.load(Ordering::Relaxed);
+        let mut answers = self.crm.answers();
         loop {
             tokio::select! {
                 _ = ended.wait_for(|ended| *ended) => return Ok(()),
                 () = tokio::time::sleep(wait) => {}
             }
-            let now = self.answers.load(Ordering::Relaxed);
+            let now = self.crm.answers();
             // A portal that lets few calls through is no portal that hangs: it is asked for many
             // mails together.
             if wait == SLOW && std::mem::replace(&mut answers, now) != now {
@@ -399,10 +400,9 @@ impl<C: Crm> Filing<C> {
             if *stop.borrow() {
                 return Ok(());
             }
-            let busy = self.busy().clone();
-            let ended_before = self.rounds_ended.load(Ordering::Relaxed);
+            let (busy, before) = self.busy.now();
             let due = self.ledger.due(unix_now(), ROUND, &busy).await?;
-            if self.rounds_ended.load(Ordering::Relaxed) != ended_before {
+            if self.busy.changed(before) {
                 // What another round delivered meanwhile may be among them.
                 continue;
             }
@@ -432,7 +432,7 @@ impl<C: Crm> Filing<C> {
                 (case.entry.plan.is_none() && !before).then_some(parent.owed_until)
             });
             if let Some(until) = owed {
-                // A clock that was set back makes times that never come.
+                // What it waits for may be tried earlier than is said now.
                 let next = until.unwrap_or(now).clamp(now + PARENT_WAIT, now + LONGEST_PARENT_WAIT);
                 if self.let_wait(&case, next).await? {
                     here.remove(&case.entry.id);
@@ -470,55 +470,56 @@ impl<C: Crm> Filing<C> {
         directory: &Directory,
         stop: &watch::Receiver<bool>,
         cases: Vec<Case>,
+        held: &Held<'_>,
     ) -> Result<Round, ledger::Error> {
         let knowledge = match self.ask_again(directory, &cases, stop).await {
             Ok(knowledge) => Mutex::new(knowledge),
-            Err(failure) => return self.asked_in_vain(directory, stop, cases, failure).await,
+            Err(failure) => return self.asked_in_vain(directory, stop, cases, failure, held).await,
         };
         let last = cases.iter().map(|case| case.entry.id).max().unwrap_or(0);
         // One alone, such as the one that tries whether trouble is over, keeps nobody waiting.
         let history = cases.len() > 1 && cases.iter().any(|case| !case.entry.live);
-        let own: HashSet<&String> = cases.iter().map(|case| &case.entry.lane).collect();
-        let others: HashSet<String> =
-            self.busy().iter().filter(|lane| !own.contains(lane)).cloned().collect();
-        let others = &others;
+        let others = &held.of_others();
         let groups = lanes(cases);
         let paused: Mutex<Option<Failure>> = Mutex::new(None);
         let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
         let (knowledge, paused_by, failed_by) = (&knowledge, &paused, &failed);
         futures_util::stream::iter(groups)
             .for_each_concurrent(LANES, |group| async move {
+                let names: Vec<String> =
+                    group.iter().flat_map(Case::names).map(str::to_owned).collect();
                 for case in group {
                     if *stop.borrow()
                         || paused_by.lock().await.is_some()
                         || failed_by.lock().await.is_some()
                     {
-                        return;
+                        break;
                     }
                     // Live mail does not wait for a backlog.
                     if history && !case.entry.live {
                         match self.ledger.live_is_due(unix_now(), last, others).await {
-                            Ok(true) => return,
+                            Ok(true) => break,
                             Ok(false) => {}
                             Err(error) => {
                                 *failed_by.lock().await = Some(error);
-                                return;
+                                break;
                             }
                         }
                     }
                     match self.deliver(directory, knowledge, case).await {
                         Ok(Step::Done) => {}
-                        Ok(Step::Wait) => return,
+                        Ok(Step::Wait) => break,
                         Ok(Step::Pause(failure)) => {
                             *paused_by.lock().await = Some(failure);
-                            return;
+                            break;
                         }
                         Err(error) => {
                             *failed_by.lock().await = Some(error);
-                            return;
+                            break;
                         }
                     }
                 }
+                held.give_back(names.iter().map(String::as_str));
             })
             .await;
         if let Some(error) = failed.into_inner() {
@@ -540,9 +541,12 @@ impl<C: Crm> Filing<C> {
         // A CRM that is known to be in trouble is asked once.
         for _ in self.losses.load(Ordering::Relaxed)..IN_A_ROW - 1 {
             match self.ask(directory, cases).await {
-                Err(Failure { fate: Fate::Deferred { suspect, retry_after, .. }, .. })
-                    if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
+                Err(Failure {
+                    fate: Fate::Deferred { suspect, retry_after, .. }, code, ..
+                }) if retry_after.is_none_or(|wait| wait < Duration::from_secs(5))
                         && !(suspect && suspected)
+                        // It has held up the round for long enough.
+                        && code != TIMEOUT
                         && !*stop.borrow() =>
                 {
                     suspected |= suspect;
@@ -562,6 +566,7 @@ impl<C: Crm> Filing<C> {
         stop: &watch::Receiver<bool>,
         mut cases: Vec<Case>,
         failure: Failure,
+        held: &Held<'_>,
     ) -> Result<Round, ledger::Error> {
         if may_be_the_entry(&failure) && cases.len() > 1 {
             let mut first = lanes(cases);
@@ -575,7 +580,7 @@ impl<C: Crm> Filing<C> {
                 if *stop.borrow() {
                     break;
                 }
-                match Box::pin(self.cases(directory, stop, part)).await? {
+                match Box::pin(self.cases(directory, stop, part, held)).await? {
                     Round::Pause(failure) => return Ok(Round::Pause(failure)),
                     Round::Idle | Round::Waited | Round::Worked => {}
                 }
@@ -608,11 +613,9 @@ impl<C: Crm> Filing<C> {
         let mut knowledge = Knowledge::default();
         if !addresses.is_empty() {
             knowledge.known = self.crm.know(&addresses).await?;
-            self.answered();
         }
         if !cards.is_empty() {
             let now = self.crm.cards(&cards).await?;
-            self.answered();
             knowledge.cards = cards.into_iter().zip(now).collect();
         }
         let mut wanted: Vec<(Made, OriginId)> = Vec::new();
@@ -622,7 +625,6 @@ impl<C: Crm> Filing<C> {
         if !wanted.is_empty() {
             knowledge.asked_at = unix_now();
             let found = self.crm.find_made(&wanted).await?;
-            self.answered();
             knowledge.found = wanted.into_iter().zip(found).collect();
         }
         Ok(knowledge)
@@ -646,8 +648,8 @@ fn dedup<T: Ord + Clone>(values: &mut Vec<T>) {
     values.dedup();
 }
 
-/// Groups of entries that must go one after another: a lane each, and a mail behind the one it
-/// answers.
+/// Groups of entries that must go one after another: mails that share a lane or a party, and a mail
+/// behind the one it answers.
 fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
     let mut groups: Vec<Vec<Case>> = Vec::new();
     let mut cases = cases;
@@ -657,9 +659,10 @@ fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
         let mut joined: Vec<Case> = Vec::new();
         let mut kept: Vec<Vec<Case>> = Vec::new();
         for group in groups {
-            let same = group
-                .iter()
-                .any(|other| other.entry.lane == case.entry.lane || Some(other.entry.id) == behind);
+            let names: HashSet<&str> = case.names().collect();
+            let same = group.iter().any(|other| {
+                Some(other.entry.id) == behind || other.names().any(|name| names.contains(name))
+            });
             if same {
                 joined.extend(group);
             } else {

@@ -335,7 +335,8 @@ impl CatchUp<'_> {
         self.settle(reading, &mut judging).await
     }
 
-    /// Reads and judges these messages. Returns those whose headers found no room among the others'.
+    /// Reads and judges these messages. Returns those that are to be read once more: their headers
+    /// found no room among the others', or their messages were decided otherwise meanwhile.
     async fn batch<'i>(
         &mut self,
         reading: &Reading,
@@ -422,7 +423,7 @@ impl CatchUp<'_> {
             }
         }
         if !decided.is_empty() {
-            self.commit(reading, decided).await?;
+            postponed.extend(self.commit(reading, decided).await?);
         }
         for group in groups(small) {
             // Once more: the bodies of one batch can be many times what the spool may hold.
@@ -602,14 +603,20 @@ impl CatchUp<'_> {
     }
 
     async fn commit_some(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
-        if seen.is_empty() { Ok(()) } else { self.commit(reading, seen).await }
+        if !seen.is_empty() {
+            self.commit(reading, seen).await?;
+        }
+        Ok(())
     }
 
-    /// Records what was judged, and moves the cursor with it.
-    async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
+    /// Records what was judged, and moves the cursor with it. Returns what is to be read once
+    /// more, which may be among what was judged by headers only.
+    async fn commit(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<Vec<u32>, Error> {
         let now = unix_now();
-        self.cursor = self.intake.record(reading, seen, &self.stretch, &self.gone, now).await?;
-        Ok(())
+        let recorded = self.intake.record(reading, seen, &self.stretch, &self.gone, now).await?;
+        let (cursor, again) = recorded;
+        self.cursor = cursor;
+        Ok(again)
     }
 
     /// Waits while the spool is full; says so once. What was fetched already is recorded first,

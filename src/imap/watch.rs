@@ -92,7 +92,7 @@ pub async fn watch(
         let error = match ended {
             Ok(Ok(())) => {
                 return match ledger.mailbox_state(id, "stopped", None).await {
-                    Err(error) if error.is_full() => Ok(()),
+                    Err(error) if error.is_full() || error.is_busy() => Ok(()),
                     other => other,
                 };
             }

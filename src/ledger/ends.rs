@@ -166,17 +166,23 @@ impl Ledger {
                     return Ok((None, true));
                 }
                 tx.prepare_cached(
-                    "UPDATE message SET state = ?2, reason = ?3, candidates = ?4, employees_known = 1
+                    "UPDATE message SET state = ?2, reason = ?3, candidates = ?4,
+                                        employees_known = 1
                      WHERE id = ?1",
                 )?
-                .execute(params![message, state.as_str(), reason, json(&candidates)?])?;
+                .execute(params![
+                    message,
+                    state.as_str(),
+                    reason,
+                    json(&candidates)?
+                ])?;
                 let released = match outcome {
                     Outcome::Skipped(_) | Outcome::Parked(_) => release(tx, message)?,
                     Outcome::Refused if keeps_too_much(tx, &inner.spool)? => release(tx, message)?,
                     Outcome::Refused => None,
                 };
                 Ok((released, false))
-                        })
+            })
             .await?;
         self.released(released);
         // Messages that answer this one may have waited for it.
@@ -246,7 +252,8 @@ fn decided_elsewhere(tx: &Transaction<'_>, entry: i64) -> rusqlite::Result<bool>
     )?;
     // Not admitted by the other mailbox's rules yet.
     tx.execute(
-        "UPDATE message SET employees_known = 0 WHERE id = (SELECT message FROM entry WHERE id = ?1)",
+        "UPDATE message SET employees_known = 0
+         WHERE id = (SELECT message FROM entry WHERE id = ?1)",
         params![entry],
     )?;
     Ok(true)
@@ -298,8 +305,8 @@ fn owe_completion(tx: &Transaction<'_>, message: i64, now: i64) -> rusqlite::Res
     tx.prepare_cached(
         "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,
                             next_attempt_at, suspicions, replaced)
-         SELECT answered.id, 'complete', own.mailbox, own.folder, 'complete:' || answered.id, own.live,
-                'queued', ?2, ?2, 0, 0
+         SELECT answered.id, 'complete', own.mailbox, own.folder, 'complete:' || answered.id,
+                own.live, 'queued', ?2, ?2, 0, 0
          FROM message reply
          JOIN entry own ON own.message = reply.id AND own.action = 'file'
          JOIN message answered ON answered.id =
@@ -316,8 +323,8 @@ fn owe_completion(tx: &Transaction<'_>, message: i64, now: i64) -> rusqlite::Res
     tx.prepare_cached(
         "INSERT INTO entry (message, action, mailbox, folder, lane, live, state, queued_at,
                             next_attempt_at, suspicions, replaced)
-         SELECT answered.id, 'complete', own.mailbox, own.folder, 'complete:' || answered.id, own.live,
-                'queued', ?2, ?2, 0, 0
+         SELECT answered.id, 'complete', own.mailbox, own.folder, 'complete:' || answered.id,
+                own.live, 'queued', ?2, ?2, 0, 0
          FROM message answered
          JOIN entry own ON own.message = answered.id AND own.action = 'file'
          WHERE answered.id = ?1 AND answered.direction = 'incoming'

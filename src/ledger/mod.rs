@@ -394,7 +394,12 @@ impl Ledger {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let task = tokio::task::spawn_blocking(move || work(&held(&inner.read)));
+        // All that one look shows is of one instant, however many statements it takes.
+        let task = tokio::task::spawn_blocking(move || {
+            let conn = held(&inner.read);
+            let instant = conn.unchecked_transaction()?;
+            work(&instant)
+        });
         task.await
             .map_err(|_| Error::Interrupted { doing })?
             .map_err(|source| Error::Sql { doing, source })

@@ -102,10 +102,14 @@ pub struct Batch {
 
 /// What became of one [`Seen`], in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    pub message: i64,
-    /// The state was set by this place; `false` for a further place that changed nothing.
-    pub decided: bool,
+pub enum Recorded {
+    /// The state was set by this place.
+    Decided { message: i64 },
+    /// A further place, which changed nothing.
+    Placed { message: i64 },
+    /// Nothing was written: when its header was read the message was owed by another place, which
+    /// has skipped it since. It is to be read once more, and decided by this place.
+    Again,
 }
 
 impl Ledger {
@@ -181,7 +185,7 @@ impl Ledger {
                 }
             }
             let decided = outcome.as_ref().is_ok_and(|(recorded, _): &(Vec<Recorded>, u32)| {
-                recorded.iter().any(|one| one.decided)
+                recorded.iter().any(|one| matches!(one, Recorded::Decided { .. }))
             });
             if decided {
                 inner.owed.notify_one();
@@ -258,17 +262,23 @@ fn record_one(
             Ok((row.get::<_, i64>("id")?, row.get::<_, String>("state")?))
         })
         .optional()?;
-    let (message, decides) = match found {
-        None => (insert_message(tx, batch, seen)?, true),
+    let decides = match &found {
+        None => true,
         Some((id, state)) => {
-            let decides = state == State::Skipped.as_str()
+            state == State::Skipped.as_str()
                 && !tx
                     .prepare_cached(PLACE_DECIDES_NOTHING)?
                     .query_row(params![id, batch.folder, batch.mailbox.0, batch.role], |row| {
                         row.get::<_, bool>("decides_nothing")
-                    })?;
-            (id, decides)
+                    })?
         }
+    };
+    if decides && matches!(seen.verdict, Verdict::PlaceOnly) {
+        return Ok(Recorded::Again);
+    }
+    let message = match found {
+        None => insert_message(tx, batch, seen)?,
+        Some((id, _)) => id,
     };
     tx.prepare_cached(
         "DELETE FROM place WHERE message = ?1 AND folder = ?2 AND uid_validity <> ?3",
@@ -281,10 +291,10 @@ fn record_one(
     )?
     .execute(params![batch.folder, batch.uid_validity, seen.uid, message, batch.role])?;
     if !decides {
-        return Ok(Recorded { message, decided: false });
+        return Ok(Recorded::Placed { message });
     }
     decide(tx, spool, batch, seen, message, kept)?;
-    Ok(Recorded { message, decided: true })
+    Ok(Recorded::Decided { message })
 }
 
 /// `rule` of the evidence that an earlier message bears the same Message-ID.
@@ -354,7 +364,6 @@ fn decide(
     kept: &mut std::collections::HashMap<u64, u64>,
 ) -> rusqlite::Result<()> {
     let (state, reason, employees_known) = match &seen.verdict {
-        // The message was known when its header was read and decided nothing then.
         Verdict::PlaceOnly => return Ok(()),
         Verdict::Skip(reason) => (State::Skipped, Some(reason.code()), true),
         Verdict::Queue { employees_known, .. } => (State::Queued, None, *employees_known),
@@ -479,4 +488,94 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
 /// SQLite's integers are signed; ids and sizes of this program stay far below the limit.
 pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ledger::{FolderRow, Outcome};
+
+    struct Place {
+        mailbox: MailboxId,
+        folder: i64,
+    }
+
+    async fn place(ledger: &Ledger, mailbox: MailboxId) -> Place {
+        let row = ledger.folder(mailbox, "INBOX".to_owned(), "inbox", 0, 7).await.unwrap();
+        let row = FolderRow { uid_validity: 3, ..row };
+        ledger.begin_folder(row.clone(), false).await.unwrap();
+        Place { mailbox, folder: row.id }
+    }
+
+    impl Place {
+        async fn known(&self, ledger: &Ledger) -> Known {
+            ledger.known(self.mailbox, self.folder, "inbox", vec![[1; 32]]).await.unwrap()[0]
+        }
+
+        /// Records the one message, as UID 1.
+        async fn record(&self, ledger: &Ledger, verdict: Verdict) -> (Recorded, u32) {
+            let seen = Seen {
+                uid: 1,
+                fingerprint: [1; 32],
+                facts: MessageFacts {
+                    message_id: Some("one@client.example".to_owned()),
+                    direction: Some(Direction::Incoming),
+                    class: Class::Normal,
+                    sender: None,
+                    subject: String::new(),
+                    received_at: 0,
+                    refs: Vec::new(),
+                    evidence: Vec::new(),
+                    crm_activity: None,
+                },
+                verdict,
+            };
+            let batch = Batch {
+                mailbox: self.mailbox,
+                folder: self.folder,
+                role: "inbox",
+                uid_validity: 3,
+                owner: 7,
+                stretch: Arc::new(Stretch { listed: vec![1], top: 1 }),
+                first_reading: false,
+                seen: vec![seen],
+                gone: BTreeSet::new(),
+                now: 0,
+                due_at: 0,
+            };
+            let (recorded, cursor) = ledger.record(batch).await.unwrap();
+            (recorded[0], cursor)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_skipped_while_another_mailbox_reads_it_is_read_there_once_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.sqlite"), 1 << 20).unwrap();
+        let names = ["sales", "support"].map(|name| [name, "imap.example.com", name]);
+        let names = names.map(|name| name.map(str::to_owned).into()).into();
+        let mailboxes = ledger.register_mailboxes(names).await.unwrap();
+        let sales = place(&ledger, mailboxes[0]).await;
+        let support = place(&ledger, mailboxes[1]).await;
+        let queued = || {
+            let raw = Location { segment: 1, start: 0, length: 1 };
+            Verdict::Queue { lane: String::new(), raw, whole: true, employees_known: true }
+        };
+        let message = match sales.record(&ledger, queued()).await {
+            (Recorded::Decided { message }, 1) => message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(support.known(&ledger).await, Known::PlaceOnly);
+
+        let entry = ledger.due(0, 1, &Default::default()).await.unwrap().remove(0);
+        let outcome = Outcome::Skipped(Reason::CreationOff);
+        ledger.settle(entry.id, outcome, Vec::new(), Vec::new(), None).await.unwrap();
+
+        assert_eq!(support.record(&ledger, Verdict::PlaceOnly).await, (Recorded::Again, 0));
+        assert_eq!(support.known(&ledger).await, Known::DecideAnew);
+        assert_eq!(support.record(&ledger, queued()).await, (Recorded::Decided { message }, 1));
+        let entry = ledger.due(0, 1, &Default::default()).await.unwrap().remove(0);
+        assert_eq!((entry.message, entry.mailbox), (message, support.mailbox));
+    }
 }

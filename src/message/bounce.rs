@@ -50,11 +50,10 @@ fn collect(part: &Part<'_>, found: &mut Vec<String>) {
         Part::Multi { parts, .. } => parts.iter().for_each(|part| collect(part, found)),
         Part::Leaf { .. } if found.len() == MAX_RETURNED => {}
         Part::Leaf { entity, raw } => {
-            let decoded = entity.decode(raw);
             if RETURNED.contains(&entity.content_type.value.as_str()) {
-                add(found, ids(&Headers::of_message(&decoded), "Message-ID"));
+                add(found, ids(&Headers::of_message(&entity.decode(raw)), "Message-ID"));
             } else if entity.content_type.value == "text/plain" {
-                add(found, in_text(&decoded));
+                add(found, in_text(&entity.decode(raw)));
             }
         }
     }

@@ -233,7 +233,8 @@ fn uuencode(raw: &[u8]) -> Option<Vec<u8>> {
             let [a, b, c, d] = [0, 1, 2, 3].map(|at| six(group.get(at)));
             bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
         }
-        bytes.resize(end, 0);
+        // All together it is no longer than what it was made of, whatever each line says.
+        bytes.resize(end.min(raw.len()), 0);
     }
     Some(bytes)
 }

@@ -211,6 +211,16 @@ mod tests {
             ("words", [b"Subject: ".to_vec(), b"=?utf-8?Q?".repeat(100_000)].concat()),
             ("references", [b"References: ".to_vec(), b"<a@b>".repeat(200_000)].concat()),
             ("content type", [b"Content-Type: a/b".to_vec(), b";x*0*=y".repeat(150_000)].concat()),
+            ("blanks", [b"Content-Type: a/".to_vec(), vec![b' '; 64_000], b"b".to_vec()].concat()),
+            (
+                "uuencoded nothings",
+                [
+                    b"Content-Type: a/b\nContent-Transfer-Encoding: x-uue\n\nbegin 644 a\n"
+                        .to_vec(),
+                    b"_\n".repeat(500_000),
+                ]
+                .concat(),
+            ),
         ];
         for (name, raw) in hostile {
             let message = parse(raw).unwrap();

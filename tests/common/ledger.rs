@@ -67,6 +67,12 @@ impl Daemon {
         ledger.execute_batch(statement).unwrap();
     }
 
+    /// Waits until a line of the log holds these words: it is written beside the ledger.
+    #[track_caller]
+    pub fn wait_for_line(&self, words: &str, limit: Duration) {
+        wait_for(&format!("the log to say {words:?}"), limit, || self.lines_with(words) > 0);
+    }
+
     /// How many lines of the log hold these words.
     pub fn lines_with(&self, words: &str) -> usize {
         self.log().lines().filter(|line| line.contains(words)).count()

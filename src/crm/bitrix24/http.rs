@@ -63,6 +63,7 @@ pub struct Wire {
     key: String,
     pub bucket: Bucket,
     requests: AtomicU64,
+    answers: AtomicU64,
     whole: Duration,
 }
 
@@ -95,6 +96,7 @@ impl Wire {
             key,
             bucket,
             requests: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
             whole: timeouts.whole,
         })
     }
@@ -106,6 +108,11 @@ impl Wire {
     /// Host and port under which the portal answers since it was renamed, as soon as it was.
     pub fn renamed(&self) -> watch::Receiver<Option<String>> {
         self.renamed.subscribe()
+    }
+
+    /// HTTP requests that were answered so far.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// HTTP requests sent so far.
@@ -168,6 +175,7 @@ impl Wire {
                 }
                 Err(error) => return Err(self.network_failure(method, error, effect)),
             };
+            self.answers.fetch_add(1, Ordering::Relaxed);
             let status = response.status();
             if !is_redirect(status) {
                 return Ok((status.as_u16(), self.body(method, response, effect).await?));
@@ -281,7 +289,7 @@ impl Wire {
 
     fn network_failure(&self, method: &str, error: reqwest::Error, effect: Effect) -> Failure {
         let sent = !error.is_connect() && !error.is_builder();
-        let code = if error.is_timeout() { "timeout" } else { "network" };
+        let code = if error.is_timeout() { crate::crm::TIMEOUT } else { "network" };
         // Its text would name the address, and that is the secret.
         let error = error.without_url();
         let mut text = error.to_string();

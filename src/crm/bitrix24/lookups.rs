@@ -166,7 +166,7 @@ async fn bearers(
         for kind in calls::WITH_ADDRESS {
             asked.push((address, kind));
             let call = calls::find_by_odd_address(kind, address);
-            looked.push(portal.call(call, Effect::Reads).await);
+            looked.push(Ok(portal.call(call, Effect::Reads).await?));
         }
     }
     for ((address, kind), looked) in asked.into_iter().zip(looked) {

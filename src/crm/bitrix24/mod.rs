@@ -149,6 +149,10 @@ fn is_missing(failure: &Failure) -> bool {
 }
 
 impl Crm for Portal {
+    fn answers(&self) -> u64 {
+        self.wire.answers()
+    }
+
     async fn employees(&self) -> Result<Vec<Employee>, Failure> {
         let mut all: BTreeMap<u64, Employee> = BTreeMap::new();
         let mut start = 0;
