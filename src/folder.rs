@@ -212,22 +212,26 @@ pub fn role_of(
 }
 
 /// Of several folders with one role the one to write to: what the configuration says before what
-/// the server says before a name; among equals the first listed.
+/// the server says before a name; then the least deep, for `Archive/2020/Sent Items` is none that
+/// is used; among equals the first listed.
 ///
-/// `folders` are names with the outcome of [`role_of`].
+/// `folders` are names and hierarchy delimiters with the outcome of [`role_of`].
 pub fn folder_for<'a>(
     role: Role,
-    folders: impl IntoIterator<Item = (&'a str, (Role, &'static str))>,
+    folders: impl IntoIterator<Item = (&'a str, Option<char>, (Role, &'static str))>,
 ) -> Option<&'a str> {
     folders
         .into_iter()
-        .filter(|(_, (found, _))| *found == role)
-        .min_by_key(|(_, (_, decided_by))| match *decided_by {
-            BY_CONFIGURATION => 0,
-            BY_SPECIAL_USE => 1,
-            _ => 2,
+        .filter(|(_, _, (found, _))| *found == role)
+        .min_by_key(|(name, delimiter, (_, decided_by))| {
+            let sure = match *decided_by {
+                BY_CONFIGURATION => 0,
+                BY_SPECIAL_USE => 1,
+                _ => 2,
+            };
+            (sure, delimiter.map_or(0, |delimiter| name.matches(delimiter).count()))
         })
-        .map(|(name, _)| name)
+        .map(|(name, ..)| name)
 }
 
 /// The role that a folder's own name tells: its last segment, since many servers keep everything

@@ -128,6 +128,76 @@ fn a_new_mail_that_cannot_be_fetched_for_some_seconds_is_filed_after_them() {
 }
 
 #[test]
+fn promise_10_a_server_that_refuses_every_message_is_not_asked_for_all_of_them_and_loses_none() {
+    let scene = Scene::with(60);
+    let good = seconds_from_now(4);
+    scene.server.trap(move |asked, honest| {
+        if asked.is("UID FETCH") && asked.command.contains("BODY") && Instant::now() < good {
+            return Play::Say(vec![asked.tagged("NO [SERVERBUG] Internal error occurred")]);
+        }
+        Play::Say(honest)
+    });
+    let daemon = scene.daemon();
+    wait_for("the server to be well", LIMIT, || Instant::now() > good);
+    let fetches = scene.server.commands().iter().filter(|one| one.contains("BODY")).count();
+    assert!(fetches < 60, "{fetches} times asked while it refused");
+    scene.until_filed(1..=60);
+    assert!(daemon.messages(&["--state", "quarantined"]).is_empty());
+    assert_eq!(scene.server.connections(), 1);
+}
+
+#[test]
+fn promise_01_our_mail_that_is_announced_before_it_is_listed_is_not_passed_over() {
+    let scene = Scene::with(1);
+    scene.server.deliver("Sent", &sent(10));
+    let daemon = scene.daemon();
+    scene.until_filed([1, 10]);
+    until_idle(&daemon);
+    let listed = seconds_from_now(4);
+    scene.server.trap(move |asked, mut honest| {
+        if asked.is("UID SEARCH") && Instant::now() < listed {
+            honest.retain(|line| !line.ends_with(b" 2\r\n"));
+        }
+        Play::Say(honest)
+    });
+    scene.server.deliver("Sent", &sent(11));
+    scene.until_filed([1, 10, 11]);
+}
+
+#[test]
+fn a_server_whose_uidnext_goes_back_when_mail_is_deleted_is_read_on() {
+    let scene = Scene::with(9);
+    scene.server.capabilities("IMAP4rev1");
+    let daemon = scene.daemon();
+    scene.until_filed(1..=9);
+    let highest = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(9));
+    let said = std::sync::Arc::clone(&highest);
+    scene.server.trap(move |asked, mut honest| {
+        let next = said.load(std::sync::atomic::Ordering::SeqCst) + 1;
+        for line in &mut honest {
+            let text = String::from_utf8_lossy(line).into_owned();
+            let selected = asked.is("SELECT") && text.contains("[UIDNEXT 10]");
+            if selected {
+                *line = text.replace("UIDNEXT 10", &format!("UIDNEXT {next}")).into_bytes();
+            }
+        }
+        Play::Say(honest)
+    });
+    let selects = || scene.server.commands().iter().filter(|one| one.starts_with("SELECT")).count();
+    // More often than a folder may be renumbered in a day.
+    for uid in (3..=9).rev() {
+        let before = selects();
+        scene.server.remove("INBOX", uid);
+        highest.store(uid - 1, std::sync::atomic::Ordering::SeqCst);
+        wait_for("a look at the folder", LIMIT, || selects() > before + 1);
+    }
+    assert_eq!(daemon.lines_with("folder renumbered"), 0, "{}", daemon.log());
+    scene.server.honest();
+    scene.server.deliver("INBOX", &raw(10));
+    scene.until_filed(1..=10);
+}
+
+#[test]
 fn promise_06_a_message_that_the_server_has_lost_holds_up_no_other() {
     let scene = Scene::with(5);
     scene.server.trap(|asked, honest| {
@@ -313,19 +383,23 @@ fn a_large_mail_whose_size_the_server_overstates_is_filed_whole() {
 
 #[test]
 fn a_refused_login_repeats_no_secret_and_is_told_from_a_servers_trouble() {
-    let scene = Scene::with(1);
-    scene.server.trap(|asked, honest| {
-        if asked.is("LOGIN") {
-            let words = format!("BAD Unknown command: {}", asked.command);
-            return Play::Say(vec![asked.tagged(&words)]);
-        }
-        Play::Say(honest)
-    });
-    let daemon = scene.daemon();
-    wait_for("the mailbox to be blocked", LIMIT, || mailbox(&daemon)["state"] == "blocked");
-    let status = daemon.status().to_string();
-    assert!(status.contains("***"), "{status}");
-    assert!(!status.contains("\\\"secret\\\"") && !daemon.log().contains("\"secret\""), "{status}");
+    for password in ["longsecret", r#"long"secret\here"#] {
+        let scene = Scene::with(1);
+        scene.server.trap(|asked, honest| {
+            if asked.is("LOGIN") {
+                let words = format!("BAD Unknown command: {}", asked.command);
+                return Play::Say(vec![asked.tagged(&words)]);
+            }
+            Play::Say(honest)
+        });
+        let mut sales = scene.server.mailbox("sales");
+        sales.password = password.to_owned();
+        let daemon = Daemon::running(&scene.crm.url(), &[sales]);
+        wait_for("the mailbox to be blocked", LIMIT, || mailbox(&daemon)["state"] == "blocked");
+        let status = daemon.status().to_string();
+        assert!(status.contains("***"), "{status}");
+        assert!(!status.contains("long") && !daemon.log().contains("long"), "{status}");
+    }
 
     let busy = Scene::with(1);
     let up = seconds_from_now(3);

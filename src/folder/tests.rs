@@ -155,14 +155,18 @@ fn the_name_says_what_a_folder_is_for() {
 
 #[test]
 fn of_two_sent_folders_the_surer_one_is_written_to() {
+    let by_name = (Role::Sent, BY_NAME);
     let listed = [
-        ("Sent", (Role::Sent, BY_NAME)),
-        ("Sent Items", (Role::Sent, BY_SPECIAL_USE)),
-        ("INBOX", (Role::Inbox, BY_NAME)),
+        ("Sent", Some('/'), by_name),
+        ("Sent Items", Some('/'), (Role::Sent, BY_SPECIAL_USE)),
+        ("INBOX", Some('/'), (Role::Inbox, BY_NAME)),
     ];
     assert_eq!(folder_for(Role::Sent, listed), Some("Sent Items"));
-    assert_eq!(folder_for(Role::Sent, [listed[0], ("B", listed[0].1)]), Some("Sent"));
+    assert_eq!(folder_for(Role::Sent, [listed[0], ("B", None, by_name)]), Some("Sent"));
     assert_eq!(folder_for(Role::Drafts, listed), None);
+    let old = ["Archive/2020/Sent Items", "Deleted Items/Sent Items", "Sent Items", "Sent"];
+    let old = old.map(|name| (name, Some('/'), by_name));
+    assert_eq!(folder_for(Role::Sent, old), Some("Sent Items"));
 }
 
 #[test]

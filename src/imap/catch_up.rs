@@ -37,6 +37,12 @@ const GROUP_MESSAGES: usize = 64;
 const BEFORE: u32 = 10_000;
 /// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
 const DATES: usize = 500;
+/// Refusals after which other messages are asked for: whoever says no to those as well is not asked
+/// for all that are wanted.
+const REFUSALS: u32 = 3;
+/// Messages with places by which a folder is recognised.
+const RECOGNISED_BY: usize = 5;
+
 /// A folder that is watched.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -63,6 +69,12 @@ pub(super) struct CatchUp<'a> {
     pub cursor: u32,
     /// Messages without a row that are to be tried again later.
     pub left: Vec<u32>,
+    /// How often the server said no to messages in this look.
+    pub refusals: u32,
+    /// It says no to all of them: the rest is left for later.
+    pub refusing: bool,
+    /// The message that was tried once more before it is given up.
+    pub last_chance: Option<u32>,
     /// Other folders are still to be read: what is found waits for them, for at most [`ledger::HOLD`].
     pub first_pass: bool,
 }
@@ -74,6 +86,8 @@ pub(super) struct CaughtUp {
     pub read: u64,
     /// Some were left for later.
     pub left: bool,
+    /// Less is listed than was announced.
+    pub short: bool,
 }
 
 impl CatchUp<'_> {
@@ -109,6 +123,11 @@ impl CatchUp<'_> {
                     self.begin(&name, &mut row, opened, window_start, None).await?;
                     let name = folder.listed.name.as_str();
                     events::folder_first_read(&self.intake.name, name, self.history_days);
+                }
+                Step::Renumbered { .. } if self.carries_on(&row, opened).await? => {
+                    row.cursor = row.cursor.min(opened.uid_next.saturating_sub(1));
+                    row.floor = row.floor.min(row.cursor);
+                    self.intake.ledger.lower_cursor(row.clone()).await?;
                 }
                 Step::Renumbered { window_start } => {
                     if self.trouble.renumbered(&name, Instant::now()) {
@@ -150,7 +169,8 @@ impl CatchUp<'_> {
             events::folder_done(&self.intake.name, &name, read, started.elapsed().as_secs_f64());
         }
         let read = read.saturating_sub(self.left.len() as u64);
-        Ok(CaughtUp { opened, read, left: !self.left.is_empty() })
+        let short = self.cursor.max(row.cursor).max(row.floor).saturating_add(1) < opened.uid_next;
+        Ok(CaughtUp { opened, read, left: !self.left.is_empty(), short })
     }
 
     /// Finds where the history window begins, and lets reading begin there. `widen` is the old
@@ -185,6 +205,29 @@ impl CatchUp<'_> {
         self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
         self.trouble.read(name, WHOLE_FOLDER);
         Ok(())
+    }
+
+    /// Whether a folder whose UIDNEXT went back is the same below it: some servers give the highest
+    /// UID and one, and somebody deleted the newest mail. Then only what lies above is void.
+    async fn carries_on(&mut self, row: &FolderRow, opened: Opened) -> Result<bool, Error> {
+        if row.uid_validity != opened.uid_validity {
+            return Ok(false);
+        }
+        let last = opened.uid_next.saturating_sub(1);
+        let known: HashMap<u32, String> =
+            self.intake.ledger.ids_under(row.id, row.uid_validity, last, RECOGNISED_BY).await?;
+        let mut uids: Vec<u32> = known.keys().copied().collect();
+        uids.sort_unstable();
+        if uids.is_empty() {
+            return Ok(false);
+        }
+        let room = usize::try_from(MAX_LITERAL).unwrap_or(usize::MAX);
+        let (headers, _) = self.link.headers(&uids, Extent::Beginning, room).await?;
+        let same = |header: &Header| {
+            let message = crate::message::parse(&header.header).ok();
+            message.and_then(|message| message.message_id).as_ref() == known.get(&header.uid)
+        };
+        Ok(!headers.is_empty() && headers.iter().all(same))
     }
 
     /// The lowest UID at or under `last` that lies in the window.
@@ -319,13 +362,25 @@ impl CatchUp<'_> {
             self.room(reading, &mut judging).await?;
             let mut batches = vec![batch.to_vec()];
             while let Some(batch) = batches.pop() {
+                if self.refusing {
+                    self.left.extend(batch);
+                    continue;
+                }
                 match self.batch(reading, &batch, &mut judging, intake).await {
-                    // One by one, for who asks for all of them again gets as much again.
-                    Ok(postponed) => batches.extend(postponed.iter().rev().map(|uid| vec![*uid])),
+                    Ok(postponed) => {
+                        // One by one, for who asks for all of them again gets as much again.
+                        batches.extend(postponed.iter().rev().map(|uid| vec![*uid]));
+                    }
                     // The server said no to these messages but the session goes on: one by one.
                     Err(error @ Error::No { .. }) => {
                         self.settle(reading, &mut judging).await?;
                         self.trouble.note(&error, Instant::now());
+                        self.refusals += 1;
+                        if self.refusals.is_multiple_of(REFUSALS)
+                            && let Some(&but) = batch.first()
+                        {
+                            self.refusing = self.server_reads(but).await? == Some(false);
+                        }
                         Box::pin(self.messages(reading, &batch)).await?;
                     }
                     Err(error) => return Err(error),
@@ -355,17 +410,24 @@ impl CatchUp<'_> {
                 return Ok(Vec::new());
             }
             Next::GiveUp => {
+                let others = self.server_reads(first).await?;
+                self.refusing |= others == Some(false);
                 let endless = failures.is_some_and(|failures| failures.endless(Instant::now()));
-                if !endless && !self.server_reads(first).await? {
+                if others == Some(false) || (others.is_none() && !endless) {
                     self.left.push(first);
                     return Ok(Vec::new());
                 }
-                let why = "the server cannot hand it out, or what it hands out cannot be read";
-                let seen = intake.unreadable(reading, first, why, now);
-                self.settle(reading, judging).await?;
-                self.commit(reading, vec![seen]).await?;
-                self.trouble.read(&reading.name, first);
-                return Ok(Vec::new());
+                // The server is well: it has a last chance, if it does not cost the connection.
+                let refused = failures.is_some_and(Failures::was_refused);
+                let last_chance = refused && self.last_chance.replace(first) != Some(first);
+                if !last_chance {
+                    let why = "the server cannot hand it out, or what it hands out cannot be read";
+                    let seen = intake.unreadable(reading, first, why, now);
+                    self.settle(reading, judging).await?;
+                    self.commit(reading, vec![seen]).await?;
+                    self.trouble.read(&reading.name, first);
+                    return Ok(Vec::new());
+                }
             }
         }
         self.trouble.begin(&reading.name, uids);
@@ -512,11 +574,11 @@ impl CatchUp<'_> {
             let ended = length == 0
                 || length > CHUNK as usize
                 || (length < CHUNK as usize && start + length as u64 >= size);
-            if start == 0 {
-                first = chunk.get(..FIRST_MIB.min(chunk.len())).unwrap_or_default().to_vec();
-            }
+            // Some hand out less at a time than was asked for.
+            let room = FIRST_MIB.saturating_sub(first.len()).min(chunk.len());
+            first.extend_from_slice(chunk.get(..room).unwrap_or_default());
             start += chunk.len() as u64;
-            if start > self.max_message && whole {
+            if start > self.max_message && whole && first.len() == FIRST_MIB {
                 // Larger than the server said, and than allowed: only the first MiB is kept.
                 whole = false;
                 let spool = Arc::clone(self.intake.ledger.spool());
@@ -529,12 +591,13 @@ impl CatchUp<'_> {
                 .await?;
                 break;
             }
+            let kept = if whole { chunk.len() } else { room };
             writer = blocking(move || {
-                writer.append(&chunk)?;
+                writer.append(chunk.get(..kept).unwrap_or_default())?;
                 Ok(writer)
             })
             .await?;
-            if ended || !whole {
+            if ended || (!whole && first.len() == FIRST_MIB) {
                 break;
             }
         }
@@ -543,28 +606,30 @@ impl CatchUp<'_> {
     }
 
     /// Whether the server hands out other messages, before one is given up: one that says no to
-    /// all of them has a bad day (Exchange: `NO Server Unavailable`).
-    async fn server_reads(&mut self, but: u32) -> Result<bool, Error> {
+    /// all of them has a bad day (Exchange: `NO Server Unavailable`). `None` if there is no other.
+    async fn server_reads(&mut self, but: u32) -> Result<Option<bool>, Error> {
         let listed = &self.stretch.listed;
-        let mut others: Vec<u32> = [listed.first(), listed.get(listed.len() / 2), listed.last()]
+        let lowest = listed.first().map_or(but, |first| but.min(*first));
+        let mut others: Vec<u32> = [listed.last(), listed.get(listed.len() / 2), listed.first()]
             .into_iter()
             .flatten()
             .copied()
             .filter(|uid| *uid != but)
             .collect();
-        if others.is_empty() && but > 1 {
-            // It is the only new one: what was read long ago must do.
-            let before = self.link.uids(but.saturating_sub(BEFORE).max(1), but - 1).await?;
+        // What was read long ago, if the new ones are few.
+        if lowest > 1 {
+            let before = self.link.uids(lowest.saturating_sub(BEFORE).max(1), lowest - 1).await?;
             others.extend(before.last());
         }
+        others.dedup();
         for other in &others {
             match self.link.headers(&[*other], Extent::Whole, usize::MAX).await {
-                Ok((headers, _)) if !headers.is_empty() => return Ok(true),
+                Ok((headers, _)) if !headers.is_empty() => return Ok(Some(true)),
                 Ok(_) | Err(Error::No { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok((!others.is_empty()).then_some(false))
     }
 
     /// Which of the wanted messages did not come because they left the server.

@@ -329,7 +329,7 @@ fn refused(error: Error, imap: &Imap, secret: &Secret) -> Error {
     match error {
         Error::No { doing, text } => {
             // Some repeat the command that they refuse.
-            let text = without_secret(&readable(&text), imap, secret);
+            let text = readable(&without_secret(&text, imap, secret));
             if is_passing(&text) {
                 Error::Busy { doing, text }
             } else {
@@ -371,9 +371,12 @@ fn without_secret(text: &str, imap: &Imap, secret: &Secret) -> String {
     let quoted = quoted.trim_matches('"');
     let sasl = STANDARD.encode(format!("\0{}\0{plain}", imap.username));
     let mut text = text.to_owned();
-    for form in [plain, quoted, sasl.as_str(), &STANDARD.encode(plain)] {
-        if !form.is_empty() {
-            text = text.replace(form, "***");
+    for form in [quoted, plain, sasl.as_str(), &STANDARD.encode(plain)] {
+        // The codec hands on what it heard as Rust would write it.
+        for form in [&form.escape_debug().to_string(), form] {
+            if !form.is_empty() {
+                text = text.replace(form, "***");
+            }
         }
     }
     text

@@ -32,6 +32,8 @@ use crate::folder::FolderName;
 pub(super) const CHUNK: u32 = 1024 * 1024;
 /// How long the server may stay silent during a command.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The same for what makes some go through all their files first.
+const LONG_SILENCE: Duration = Duration::from_secs(300);
 /// How long one command may take in all, however slowly its octets come: a line of a few KB a
 /// second gets there, and nobody holds the memory of others for ever.
 const COMMAND: Duration = Duration::from_secs(600);
@@ -168,6 +170,8 @@ impl Link {
         }
         // Whoever drops this future midway leaves the session unusable, and `broken` says so.
         self.broken = true;
+        let slow = command.starts_with("SELECT ") || command.contains(" SINCE ");
+        let silence = if slow { LONG_SILENCE } else { SILENCE };
         let by = Instant::now() + COMMAND;
         let sent = timeout(SILENCE, self.session.run_command(command)).await;
         let tag = match sent {
@@ -178,12 +182,12 @@ impl Link {
         for _ in 0..MAX_ANSWERS {
             let mut heard = self.heard();
             let answer = loop {
-                let until = by.min(Instant::now() + SILENCE);
+                let until = by.min(Instant::now() + silence);
                 match timeout_at(until, self.session.read_response()).await {
                     Ok(answer) => break of_read(doing, answer)?,
                     // A large answer on a slow line is on its way as long as octets come.
                     Err(_) if self.heard() != heard && Instant::now() < by => heard = self.heard(),
-                    Err(_) => return Err(silent(doing, SILENCE)),
+                    Err(_) => return Err(silent(doing, silence)),
                 }
             };
             self.agreed(doing)?;

@@ -10,12 +10,14 @@ pub(super) const WHOLE_FOLDER: u32 = 0;
 /// How long a message may be refused before it is given up: servers announce mail before they can
 /// hand it out, and have bad minutes (Exchange: `NO Server Unavailable. 15`).
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The same for a server that refuses every other message as well, or has no other.
+/// The same for a server that has no other message.
 const LONG_PATIENCE: Duration = Duration::from_secs(600);
 /// Between two tries of a message that is refused.
 pub(super) const AGAIN: Duration = Duration::from_secs(10);
 /// Between two tries of a message with which the connection was lost again and again.
 const LOST_AGAIN: Duration = Duration::from_secs(300);
+/// Between two tries of a list of folders that cannot be read.
+const UNLISTED: Duration = Duration::from_secs(3600);
 /// Renumberings of a folder in a day after which it is left alone.
 const RENUMBERINGS: usize = 5;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,8 +32,9 @@ pub(super) struct Trouble {
     of_uid: HashMap<(String, u32), Failures>,
     /// When folders were renumbered.
     renumbered: HashMap<String, Vec<Instant>>,
-    /// Lists of folders in a row that could not be read.
+    /// Lists of folders in a row that could not be read, and when the last came.
     unlisted: u32,
+    unlisted_at: Option<Instant>,
 }
 
 /// How often reading a message failed.
@@ -55,7 +58,7 @@ pub(super) enum Next {
     Alone,
     /// Not now: it was tried just before.
     Later,
-    /// It cannot be had.
+    /// It cannot be had, if others can.
     GiveUp,
 }
 
@@ -75,7 +78,10 @@ impl Trouble {
     /// second loss at the same place counts.
     pub(super) fn note(&mut self, error: &Error, now: Instant) {
         match error {
-            Error::Unparsable { doing: "list folders", .. } => self.unlisted += 1,
+            Error::Unparsable { doing: "list folders", .. } => {
+                self.unlisted += 1;
+                self.unlisted_at = Some(now);
+            }
             Error::Unparsable { .. }
             | Error::No { .. }
             | Error::Lost { .. }
@@ -133,6 +139,8 @@ impl Trouble {
     /// Takes note of a renumbering. Returns whether it was one too many: then the server gives a
     /// new UIDVALIDITY at every look, and the folder would be read for ever.
     pub(super) fn renumbered(&mut self, folder: &str, now: Instant) -> bool {
+        // Other messages have these numbers now.
+        self.of_uid.retain(|(of, uid), _| of != folder || *uid == WHOLE_FOLDER);
         let times = self.renumbered.entry(folder.to_owned()).or_default();
         times.retain(|at| now.saturating_duration_since(*at) < DAY);
         if times.len() < RENUMBERINGS {
@@ -143,9 +151,15 @@ impl Trouble {
     }
 
     /// Whether the list of folders cannot be read on this server (imap-proto 0.17 fails on the
-    /// attribute `\AllMail`).
-    pub(super) fn cannot_list(&self) -> bool {
-        self.unlisted > 1
+    /// attribute `\AllMail`). After an hour it is tried again: the folder may have gone.
+    pub(super) fn cannot_list(&self, now: Instant) -> bool {
+        let lately = |at| now.saturating_duration_since(at) < UNLISTED;
+        self.unlisted > 1 && self.unlisted_at.is_some_and(lately)
+    }
+
+    /// The list of folders was read.
+    pub(super) fn listed(&mut self) {
+        self.unlisted = 0;
     }
 }
 
@@ -171,7 +185,12 @@ impl Failures {
         self.unreadable + self.refused > 1 || self.lost > 3
     }
 
-    /// Whether it was refused for so long that it does not matter what becomes of others.
+    /// Whether the server said no to it; else it cost the connection, and is not tried once more.
+    pub(super) fn was_refused(self) -> bool {
+        self.unreadable <= 2 && self.lost <= 9
+    }
+
+    /// Whether it failed for so long that it is given up where there is no other to compare with.
     pub(super) fn endless(self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) >= LONG_PATIENCE
     }
@@ -224,6 +243,37 @@ mod tests {
             let now = start + Duration::from_secs(*secs);
             assert_eq!(Failures::next(trouble.of("INBOX", 7), now), *next, "{name}");
         }
+    }
+
+    #[test]
+    fn renumbered_folder_has_other_messages_under_the_same_numbers() {
+        let now = Instant::now();
+        let mut trouble = Trouble::default();
+        for folder in ["INBOX", "Sent"] {
+            trouble.begin(folder, &[7, WHOLE_FOLDER]);
+            trouble.note(&no(), now);
+        }
+        trouble.renumbered("INBOX", now);
+        let known = |folder, uid| trouble.of(folder, uid).is_some();
+        assert!(!known("INBOX", 7) && known("INBOX", WHOLE_FOLDER) && known("Sent", 7));
+    }
+
+    #[test]
+    fn list_of_folders_that_cannot_be_read_is_asked_for_again_after_an_hour() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let unlisted = Error::Unparsable { doing: "list folders", what: "odd".to_owned() };
+        for _ in 0..2 {
+            assert!(!trouble.cannot_list(start));
+            trouble.note(&unlisted, start);
+        }
+        assert!(trouble.cannot_list(start));
+        let later = start + UNLISTED;
+        assert!(!trouble.cannot_list(later));
+        trouble.note(&unlisted, later);
+        assert!(trouble.cannot_list(later));
+        trouble.listed();
+        assert!(!trouble.cannot_list(later));
     }
 
     #[test]

@@ -246,7 +246,14 @@ async fn serve(
     let mailbox = &watched.mailbox;
     let ledger = &watched.intake.ledger;
     let id = watched.intake.mailbox;
-    let mut listed = if trouble.cannot_list() { unlisted(mailbox) } else { link.list().await? };
+    let mut listed = match trouble.cannot_list(Instant::now()) {
+        true => unlisted(mailbox),
+        false => {
+            let listed = link.list().await?;
+            trouble.listed();
+            listed
+        }
+    };
     if !listed.iter().any(|folder| folder.name.is_inbox()) {
         // Every mailbox has one (RFC 3501 §5.1), listed or not.
         listed.insert(0, Listed::bare("INBOX"));
@@ -450,6 +457,9 @@ fn news(link: &mut Link, folders: &[Folder], order: &[usize], main: usize) -> Ve
         .collect()
 }
 
+/// Looks at a folder whose last announced message is not listed: it comes late, or was deleted.
+const SHORT_LOOKS: u32 = 5;
+
 /// What is remembered of the folders during one session.
 #[derive(Default)]
 struct Watching {
@@ -459,6 +469,8 @@ struct Watching {
     last: HashMap<String, Opened>,
     /// Folders with messages that are to be tried again.
     left: HashSet<String>,
+    /// Folders in which less is listed than was announced, and looks at them that found no more.
+    short: HashMap<String, u32>,
 }
 
 impl Watching {
@@ -487,7 +499,8 @@ impl Watching {
                 Ok(now)
                     if now.uid_next != 0
                         && self.last.get(wire) == Some(&now)
-                        && !self.left.contains(wire) =>
+                        && !self.left.contains(wire)
+                        && self.short.get(wire).is_none_or(|looks| *looks >= SHORT_LOOKS) =>
                 {
                     return Ok(None);
                 }
@@ -511,12 +524,22 @@ impl Watching {
             stretch: Default::default(),
             cursor: 0,
             left: Vec::new(),
+            refusals: 0,
+            refusing: false,
+            last_chance: None,
             first_pass,
         };
         let found = catch_up.folder(folder, already).await;
         match found {
             Ok(found) => {
-                self.last.insert(wire.clone(), found.opened);
+                let same = self.last.insert(wire.clone(), found.opened) == Some(found.opened);
+                if !found.short {
+                    self.short.remove(wire);
+                } else if same && found.read == 0 {
+                    *self.short.entry(wire.clone()).or_default() += 1;
+                } else {
+                    self.short.insert(wire.clone(), 0);
+                }
                 if found.left {
                     self.left.insert(wire.clone());
                 } else {
@@ -606,7 +629,7 @@ fn find(name: &str, listed: &[Listed], roles: &[(Role, &'static str)]) -> Option
             .iter()
             .zip(roles)
             .filter(|(folder, _)| folder.selectable)
-            .map(|(folder, role)| (folder.name.as_str(), *role));
+            .map(|(folder, role)| (folder.name.as_str(), folder.delimiter, *role));
         let best = folder_for(role, named)?.to_owned();
         return listed.iter().position(|folder| folder.name.as_str() == best);
     }

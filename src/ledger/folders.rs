@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::record::int;
 use super::{Error, Ledger};
 
 /// A mailbox's row.
@@ -213,6 +214,48 @@ impl Ledger {
                     row.history_days,
                     row.first_until
                 ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Message-IDs of the last `limit` messages at or under a UID of a folder that have one.
+    pub async fn ids_under(
+        &self,
+        folder: i64,
+        uid_validity: u32,
+        last: u32,
+        limit: usize,
+    ) -> Result<std::collections::HashMap<u32, String>, Error> {
+        self.read("read places", move |conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT p.uid, m.message_id FROM place p JOIN message m ON m.id = p.message
+                 WHERE p.folder = ?1 AND p.uid_validity = ?2 AND p.uid <= ?3
+                   AND m.message_id IS NOT NULL
+                 ORDER BY p.uid DESC LIMIT ?4",
+            )?;
+            let rows = statement
+                .query_map(params![folder, uid_validity, last, int(limit as u64)], |row| {
+                    Ok((row.get("uid")?, row.get("message_id")?))
+                })?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// Takes a folder's cursor and floor back, for the server gives the UIDs above it once more.
+    /// The places there stay, under the validity 0 that no server gives.
+    pub async fn lower_cursor(&self, row: FolderRow) -> Result<(), Error> {
+        self.write("lower a cursor", move |tx| {
+            tx.execute(
+                "UPDATE OR REPLACE place SET uid_validity = 0
+                 WHERE folder = ?1 AND uid_validity = ?2 AND uid > ?3",
+                params![row.id, row.uid_validity, row.cursor],
+            )?;
+            tx.execute(
+                "UPDATE folder SET cursor = ?2, floor = ?3 WHERE id = ?1",
+                params![row.id, row.cursor, row.floor],
             )?;
             Ok(())
         })

@@ -370,11 +370,15 @@ fn decide(
         Verdict::Quarantine { .. } => (State::Quarantined, Some(Reason::Unreadable.code()), true),
     };
     let facts = &seen.facts;
-    let (decided, old): (bool, String) = tx
-        .prepare_cached(
-            "SELECT reason IS NOT NULL AS decided, evidence FROM message WHERE id = ?1",
-        )?
-        .query_row(params![message], |row| Ok((row.get("decided")?, row.get("evidence")?)))?;
+    let (before, old): (Option<String>, String) = tx
+        .prepare_cached("SELECT reason, evidence FROM message WHERE id = ?1")?
+        .query_row(params![message], |row| Ok((row.get("reason")?, row.get("evidence")?)))?;
+    let decided = before.is_some();
+    if before.as_deref() == Some(Reason::Gone.code()) {
+        // It left these places before they judged it; back in one of them it is to be judged.
+        tx.prepare_cached("DELETE FROM place WHERE message = ?1 AND (folder <> ?2 OR uid <> ?3)")?
+            .execute(params![message, batch.folder, seen.uid])?;
+    }
     let mut evidence: Vec<Evidence> = serde_json::from_str(&old).unwrap_or_default();
     if decided {
         // Of an earlier decision only what is true of the message itself stays.
