@@ -58,6 +58,31 @@ pub enum AfterHeader {
     WantsBody,
 }
 
+/// What was judged, with its segments in the spool. Dropped unrecorded, as when the mailbox is
+/// stopped in between, it takes them along.
+pub struct Judged {
+    seen: Vec<Seen>,
+    ledger: Ledger,
+}
+
+impl Judged {
+    /// Takes further ones in.
+    pub fn extend(&mut self, more: Vec<Seen>) {
+        self.seen.extend(more);
+    }
+
+    /// To be recorded.
+    pub fn take(mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+}
+
+impl Drop for Judged {
+    fn drop(&mut self) {
+        self.ledger.sweep(&self.seen);
+    }
+}
+
 /// Judges and records the messages of one mailbox.
 #[derive(Clone)]
 pub struct Intake {
@@ -122,7 +147,7 @@ impl Intake {
         reading: &Reading,
         arrived: Vec<Arrived>,
         now: i64,
-    ) -> Result<Vec<Seen>, ledger::Error> {
+    ) -> Result<Judged, ledger::Error> {
         let this = self.clone();
         let reading = reading.clone();
         let work = move || {
@@ -137,7 +162,7 @@ impl Intake {
             if writer.octets() > 0 {
                 writer.finish()?;
             }
-            Ok(seen)
+            Ok(Judged { seen, ledger: this.ledger })
         };
         tokio::task::spawn_blocking(work)
             .await
@@ -152,7 +177,7 @@ impl Intake {
         mut writer: SpoolWriter,
         whole: bool,
         now: i64,
-    ) -> Result<Seen, ledger::Error> {
+    ) -> Result<Judged, ledger::Error> {
         let this = self.clone();
         let reading = reading.clone();
         let work = move || {
@@ -165,7 +190,7 @@ impl Intake {
             if wanted {
                 writer.finish()?;
             }
-            Ok(seen)
+            Ok(Judged { seen: vec![seen], ledger: this.ledger })
         };
         tokio::task::spawn_blocking(work)
             .await

@@ -15,7 +15,7 @@ use super::guard::MAX_LITERAL;
 use super::link::{CHUNK, Link, Listed, Opened};
 use super::trouble::{Failures, Next, Trouble, WHOLE_FOLDER};
 use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
-use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Reading};
+use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Judged, Reading};
 use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
@@ -51,7 +51,7 @@ pub(super) struct Folder {
 }
 
 /// Judging that goes on while the next messages are read.
-type Judging<'a> = Pin<Box<dyn Future<Output = Result<Vec<Seen>, ledger::Error>> + Send + 'a>>;
+type Judging<'a> = Pin<Box<dyn Future<Output = Result<Judged, ledger::Error>> + Send + 'a>>;
 
 pub(super) struct CatchUp<'a> {
     pub link: &'a mut Link,
@@ -530,7 +530,7 @@ impl CatchUp<'_> {
             self.settle(reading, judging).await?;
             self.room(reading, judging).await?;
             let seen = self.large(reading, header, size, now).await?;
-            self.commit(reading, vec![seen]).await?;
+            self.commit(reading, seen).await?;
         }
         self.trouble.end();
         if failures.is_some() {
@@ -546,7 +546,7 @@ impl CatchUp<'_> {
         header: Arrived,
         size: u64,
         now: i64,
-    ) -> Result<Seen, Error> {
+    ) -> Result<Vec<Seen>, Error> {
         let spool = Arc::clone(self.intake.ledger.spool());
         // A size that nobody knows is found out on the way.
         let mut whole = size == u64::MAX || size <= self.max_message;
@@ -564,7 +564,7 @@ impl CatchUp<'_> {
                 }
                 None => {
                     self.absent(&[header.uid], std::iter::empty()).await?;
-                    return Ok(self.intake.gone(reading, &header, now));
+                    return Ok(vec![self.intake.gone(reading, &header, now)]);
                 }
             };
             // A short piece is the last one where the size agrees; sizes and pieces are both said
@@ -602,7 +602,7 @@ impl CatchUp<'_> {
             }
         }
         let arrived = Arrived { uid: header.uid, internal_date: header.internal_date, raw: first };
-        Ok(self.intake.large(reading, arrived, writer, whole, now).await?)
+        Ok(self.intake.large(reading, arrived, writer, whole, now).await?.take())
     }
 
     /// Whether the server hands out other messages, before one is given up: one that says no to
@@ -667,9 +667,13 @@ impl CatchUp<'_> {
         self.commit_some(reading, seen).await
     }
 
-    async fn commit_some(&mut self, reading: &Reading, seen: Vec<Seen>) -> Result<(), Error> {
-        if !seen.is_empty() {
-            self.commit(reading, seen).await?;
+    async fn commit_some(
+        &mut self,
+        reading: &Reading,
+        judged: Option<Judged>,
+    ) -> Result<(), Error> {
+        if let Some(judged) = judged {
+            self.commit(reading, judged.take()).await?;
         }
         Ok(())
     }
@@ -717,10 +721,10 @@ impl CatchUp<'_> {
     }
 }
 
-async fn judged(judging: &mut Option<Judging<'_>>) -> Result<Vec<Seen>, ledger::Error> {
+async fn judged(judging: &mut Option<Judging<'_>>) -> Result<Option<Judged>, ledger::Error> {
     match judging.take() {
-        None => Ok(Vec::new()),
-        Some(judging) => judging.await,
+        None => Ok(None),
+        Some(judging) => judging.await.map(Some),
     }
 }
 

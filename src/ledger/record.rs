@@ -159,10 +159,10 @@ impl Ledger {
     /// batch are removed.
     pub async fn record(&self, batch: Batch) -> Result<(Vec<Recorded>, u32), Error> {
         let inner = Arc::clone(&self.inner);
-        let segments: Vec<u64> = segments_of(&batch);
+        let segments: Vec<u64> = segments_of(&batch.seen);
         let work = move |tx: &Transaction<'_>| {
             let mut kept: std::collections::HashMap<u64, u64> =
-                segments_of(&batch).into_iter().map(|segment| (segment, 0)).collect();
+                segments_of(&batch.seen).into_iter().map(|segment| (segment, 0)).collect();
             let recorded = batch
                 .seen
                 .iter()
@@ -192,6 +192,15 @@ impl Ledger {
             }
         })
         .await
+    }
+}
+
+impl Ledger {
+    /// Removes what lies in the spool for messages that will not be recorded.
+    pub fn sweep(&self, seen: &[Seen]) {
+        for segment in segments_of(seen) {
+            self.inner.spool.sweep(segment);
+        }
     }
 }
 
@@ -234,9 +243,8 @@ const PLACE_DECIDES_NOTHING: &str =
             AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = ?1 AND m.reason = 'gone')
             AS decides_nothing";
 
-fn segments_of(batch: &Batch) -> Vec<u64> {
-    let mut segments: Vec<u64> = batch
-        .seen
+fn segments_of(seen: &[Seen]) -> Vec<u64> {
+    let mut segments: Vec<u64> = seen
         .iter()
         .filter_map(|seen| match &seen.verdict {
             Verdict::Queue { raw, .. } => Some(raw.segment),

@@ -140,14 +140,20 @@ fn read(raw: &[u8]) -> Message {
     let first_from = from.next();
     let subject = text_of(&headers, "Subject", hint);
     let date_text = text_of(&headers, "Date", None);
-    let message_id = headers
-        .all("Message-ID")
-        .find_map(|id| identity::normalise_id(&String::from_utf8_lossy(&id)));
+    let first_id = |name| {
+        let mut ids = headers.all(name);
+        ids.find_map(|id| identity::normalise_id(&String::from_utf8_lossy(&id)))
+    };
+    let message_id: Option<String> = first_id("Message-ID");
+    // Exchange gives mail that passes through it another id, and keeps the sender's here.
+    let original_id: Option<String> = first_id("X-Microsoft-Original-Message-ID");
+    let crm_activity =
+        original_id.iter().chain(&message_id).find_map(|id| identity::crm_activity(id));
     let class =
         class::classify(&headers, first_from.as_ref().map(|from| from.email.as_str()), &subject);
 
     let mut message = Message {
-        crm_activity: message_id.as_deref().and_then(identity::crm_activity),
+        crm_activity,
         message_id,
         fingerprint: [0; 32],
         from: first_from,
@@ -162,14 +168,20 @@ fn read(raw: &[u8]) -> Message {
         references: identity::ids(&headers, "References"),
         class,
     };
-    message.fingerprint = fingerprint(&message, &date_text, headers);
+    message.fingerprint = fingerprint(&message, original_id, &date_text, headers);
     message
 }
 
-fn fingerprint(message: &Message, date_text: &str, headers: Headers<'_>) -> [u8; 32] {
+fn fingerprint(
+    message: &Message,
+    original_id: Option<String>,
+    date_text: &str,
+    headers: Headers<'_>,
+) -> [u8; 32] {
     let date = message.date.map_or_else(|| date_text.to_owned(), |seconds| seconds.to_string());
     let sender = message.from.as_ref().map_or("", |from| from.email.as_str());
-    if let Some(id) = &message.message_id {
+    // Also where Exchange wrote another one: the copy that a mail program stored itself has the first.
+    if let (Some(id), _) | (None, Some(id)) = (&original_id, &message.message_id) {
         return Identity::ById { id, sender, date: &date }.fingerprint();
     }
     // Bcc is in the sender's copy only.
@@ -245,6 +257,20 @@ mod tests {
         assert_eq!(message.from.unwrap().email, "a@example.com");
         let more: Vec<&str> = message.from_more.iter().map(|from| from.email.as_str()).collect();
         assert_eq!(more, ["b@example.com", "c@example.com"]);
+    }
+
+    #[test]
+    fn message_is_the_same_under_the_id_that_exchange_gave_it() {
+        let mail = |ids: &str| parse(format!("{ids}From: a@example.com\n\n").as_bytes()).unwrap();
+        let own = mail("Message-ID: <crm.activity.7-ABC@example.com>\n");
+        let sent = mail(
+            "Message-ID: <XY@eurprd01.example>\n\
+             X-Microsoft-Original-Message-ID: <crm.activity.7-ABC@example.com>\n",
+        );
+        assert_eq!(own.fingerprint, sent.fingerprint);
+        // Answers name the new one.
+        assert_eq!(sent.message_id.as_deref(), Some("XY@eurprd01.example"));
+        assert_eq!((own.crm_activity, sent.crm_activity), (Some(7), Some(7)));
     }
 
     #[test]
