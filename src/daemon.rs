@@ -178,6 +178,8 @@ pub async fn run(
     // must not give up on a full disk.
     while let Err(error) = ledger.stop_all_mailboxes().await {
         if !wait_for_room(error, &mut signals).await? {
+            ledger.close().await;
+            events::stopped();
             return Ok(());
         }
     }
@@ -196,6 +198,8 @@ pub async fn run(
     while let Err(error) = daemon.take_over(&config).await {
         if !wait_for_room(error, &mut signals).await? {
             daemon.stop().await;
+            ledger.close().await;
+            events::stopped();
             return Ok(());
         }
     }
@@ -344,8 +348,11 @@ impl Daemon {
             let running = self.begin(id, mailbox, rules);
             self.mailboxes.insert(name, running);
         }
-        taken_back?;
-        Ok(changes)
+        match taken_back {
+            // They come back by themselves within the hour.
+            Err(error) if error.is_full() || error.is_busy() => Ok(changes),
+            other => other.map(|()| changes),
+        }
     }
 
     fn begin(&self, id: MailboxId, mailbox: Arc<Mailbox>, rules: Arc<RuleSet>) -> Running {

@@ -378,6 +378,7 @@ impl Intake {
 fn no_facts(why: &str, received_at: i64) -> MessageFacts {
     MessageFacts {
         message_id: None,
+        given_on_the_way: false,
         direction: None,
         class: Class::Normal,
         sender: None,
@@ -406,6 +407,7 @@ fn seen(
         uid: arrived.uid,
         fingerprint: message.fingerprint,
         facts: MessageFacts {
+            given_on_the_way: message.original_id.is_some(),
             message_id: message.message_id,
             direction: Some(admitted.direction),
             class: message.class.class,

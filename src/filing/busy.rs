@@ -45,21 +45,19 @@ pub(super) struct Held<'a> {
 
 impl Held<'_> {
     /// Takes all of these, unless another round holds one of them. Returns whether it did.
-    pub(super) fn take<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+    pub(super) fn take(&self, names: &HashSet<String>) -> bool {
         let mut state = self.busy.held();
         let mut own = self.names();
-        if names.clone().any(|name| state.taken.contains(name) && !own.contains(name)) {
+        if names.iter().any(|name| state.taken.contains(name) && !own.contains(name)) {
             return false;
         }
-        for name in names {
-            state.taken.insert(name.to_owned());
-            own.insert(name.to_owned());
-        }
+        state.taken.extend(names.iter().cloned());
+        own.extend(names.iter().cloned());
         true
     }
 
     /// Gives these back: their deliveries have ended.
-    pub(super) fn give_back<'n>(&self, names: impl Iterator<Item = &'n str>) {
+    pub(super) fn give_back(&self, names: &HashSet<String>) {
         let mut state = self.busy.held();
         let mut own = self.names();
         for name in names {
@@ -68,12 +66,6 @@ impl Held<'_> {
             }
         }
         state.given_back += 1;
-    }
-
-    /// What other rounds hold.
-    pub(super) fn of_others(&self) -> HashSet<String> {
-        let state = self.busy.held();
-        state.taken.difference(&self.names()).cloned().collect()
     }
 
     fn names(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -94,23 +86,25 @@ impl Drop for Held<'_> {
 mod tests {
     use super::*;
 
+    fn names<const N: usize>(names: [&str; N]) -> HashSet<String> {
+        names.map(str::to_owned).into()
+    }
+
     #[test]
     fn nobody_is_taken_twice_until_given_back() {
         let busy = Busy::default();
         let (one, other) = (busy.round(), busy.round());
-        assert!(one.take(["ana", "bo"].into_iter()));
-        assert!(one.take(["bo", "cy"].into_iter()), "its own may be taken again");
-        assert!(!other.take(["di", "bo"].into_iter()));
-        assert!(other.take(["di"].into_iter()), "nothing is taken by a try in vain");
+        assert!(one.take(&names(["ana", "bo"])));
+        assert!(one.take(&names(["bo", "cy"])), "its own may be taken again");
+        assert!(!other.take(&names(["di", "bo"])));
         let (taken, before) = busy.now();
-        assert_eq!(taken.len(), 4);
-        assert_eq!(one.of_others(), HashSet::from(["di".to_owned()]));
+        assert_eq!(taken, names(["ana", "bo", "cy"]), "nothing is taken by a try in vain");
         assert!(!busy.changed(before));
-        one.give_back(["bo"].into_iter());
+        one.give_back(&names(["bo"]));
         assert!(busy.changed(before));
-        assert!(other.take(["bo"].into_iter()));
+        assert!(other.take(&names(["bo"])));
         drop(one);
-        assert!(other.take(["ana", "cy"].into_iter()));
+        assert!(other.take(&names(["ana", "cy"])));
         drop(other);
         assert!(busy.now().0.is_empty());
     }
@@ -119,8 +113,8 @@ mod tests {
     fn what_others_hold_is_not_given_back_for_them() {
         let busy = Busy::default();
         let (one, other) = (busy.round(), busy.round());
-        assert!(one.take(["ana"].into_iter()));
-        other.give_back(["ana"].into_iter());
-        assert!(!other.take(["ana"].into_iter()));
+        assert!(one.take(&names(["ana"])));
+        other.give_back(&names(["ana"]));
+        assert!(!other.take(&names(["ana"])));
     }
 }

@@ -51,10 +51,18 @@ impl Case {
         self.mail.as_ref().map(|mail| mail.admitted.parties.as_slice()).unwrap_or_default()
     }
 
-    /// Its lane and all external addresses: whom it may make a card for.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        let parties = self.parties().iter().map(|party| party.email.as_str());
-        std::iter::once(self.entry.lane.as_str()).chain(parties)
+    /// Its lane, and the external addresses if a card is to be made: two mails that share one must
+    /// not make it twice.
+    pub(super) fn names(&self, directory: &Directory, knowledge: &Knowledge) -> HashSet<String> {
+        let creates = match &self.entry.plan {
+            Some(plan) => !plan.create.is_empty(),
+            None => self
+                .place(directory, knowledge)
+                .is_some_and(|placed| matches!(placed.placement, Placement::Create { .. })),
+        };
+        let parties = if creates { self.parties() } else { &[] };
+        let parties = parties.iter().map(|party| party.email.clone());
+        std::iter::once(self.entry.lane.clone()).chain(parties).collect()
     }
 
     pub(super) fn made(&self, kind: &str) -> Option<&MadeRow> {

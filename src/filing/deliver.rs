@@ -514,11 +514,10 @@ impl<C: Crm> Filing<C> {
             let why = format!("the CRM did not take it in {TRIES_WITH_FILES} tries");
             content = content::without_files(&content, &why);
         }
-        let with_files = !content.files.is_empty();
-        let undone = |mut failure: Failure| {
+        let undone = |content: &ActivityContent, mut failure: Failure| {
             if let Fate::Deferred { ambiguous: true, suspect, .. } = &mut failure.fate {
                 // It may be the files that never get there.
-                *suspect |= with_files;
+                *suspect |= !content.files.is_empty();
             }
             Stop::Undone(Undone { kind: Some("content"), failure })
         };
@@ -537,9 +536,10 @@ impl<C: Crm> Filing<C> {
                     && !content.files.is_empty() =>
             {
                 let bare = content::without_files(&content, &failure.text);
-                self.crm.write_activity(activity, &bare).await.map_err(undone)?;
+                let written = self.crm.write_activity(activity, &bare).await;
+                written.map_err(|failure| undone(&bare, failure))?;
             }
-            Err(failure) => return Err(undone(failure)),
+            Err(failure) => return Err(undone(&content, failure)),
         }
         Ok((Some(delivered(case.entry.id, "crm.activity.update", "text and files")), completed))
     }

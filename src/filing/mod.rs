@@ -328,7 +328,9 @@ impl<C: Crm> Filing<C> {
         let mut lanes: HashMap<String, bool> = HashMap::new();
         entries.retain(|entry| {
             let lane = entry.lane.as_str();
-            *lanes.entry(lane.to_owned()).or_insert_with(|| held.take(std::iter::once(lane)))
+            *lanes
+                .entry(lane.to_owned())
+                .or_insert_with(|| held.take(&HashSet::from([lane.to_owned()])))
         });
         let (over, ended) = watch::channel(false);
         let work = async {
@@ -362,16 +364,10 @@ impl<C: Crm> Filing<C> {
             }
         }
         let cases = self.without_waiting(cases, waiting).await?;
-        // Whom another round may be making a card for is left to the next one.
-        let free: Vec<Case> = lanes(cases)
-            .into_iter()
-            .filter(|group| held.take(group.iter().flat_map(Case::names)))
-            .flatten()
-            .collect();
-        if free.is_empty() {
+        if cases.is_empty() {
             return Ok(Round::Waited);
         }
-        self.cases(directory, stop, free, held).await
+        self.cases(directory, stop, cases, held).await
     }
 
     /// While a round waits for a call that the CRM does not answer, delivers what is due beside
@@ -473,21 +469,25 @@ impl<C: Crm> Filing<C> {
         held: &Held<'_>,
     ) -> Result<Round, ledger::Error> {
         let knowledge = match self.ask_again(directory, &cases, stop).await {
-            Ok(knowledge) => Mutex::new(knowledge),
+            Ok(knowledge) => knowledge,
             Err(failure) => return self.asked_in_vain(directory, stop, cases, failure, held).await,
         };
+        let names: HashMap<i64, HashSet<String>> =
+            cases.iter().map(|case| (case.entry.id, case.names(directory, &knowledge))).collect();
+        let own: HashSet<&String> = names.values().flatten().collect();
         let last = cases.iter().map(|case| case.entry.id).max().unwrap_or(0);
         // One alone, such as the one that tries whether trouble is over, keeps nobody waiting.
         let history = cases.len() > 1 && cases.iter().any(|case| !case.entry.live);
-        let others = &held.of_others();
-        let groups = lanes(cases);
+        let others: HashSet<String> =
+            self.busy.now().0.into_iter().filter(|name| !own.contains(name)).collect();
+        let groups = self.free(lanes(cases, &names), &names, held).await?;
+        let others = &others;
+        let knowledge = Mutex::new(knowledge);
         let paused: Mutex<Option<Failure>> = Mutex::new(None);
         let failed: Mutex<Option<ledger::Error>> = Mutex::new(None);
         let (knowledge, paused_by, failed_by) = (&knowledge, &paused, &failed);
         futures_util::stream::iter(groups)
-            .for_each_concurrent(LANES, |group| async move {
-                let names: Vec<String> =
-                    group.iter().flat_map(Case::names).map(str::to_owned).collect();
+            .for_each_concurrent(LANES, |(group, names)| async move {
                 for case in group {
                     if *stop.borrow()
                         || paused_by.lock().await.is_some()
@@ -519,13 +519,40 @@ impl<C: Crm> Filing<C> {
                         }
                     }
                 }
-                held.give_back(names.iter().map(String::as_str));
+                held.give_back(&names);
             })
             .await;
         if let Some(error) = failed.into_inner() {
             return Err(error);
         }
         Ok(paused.into_inner().map_or(Round::Worked, Round::Pause))
+    }
+
+    /// Takes what these groups are about. One that is about somebody for whom another round may
+    /// be making a card waits for it.
+    async fn free(
+        &self,
+        groups: Vec<Vec<Case>>,
+        names: &HashMap<i64, HashSet<String>>,
+        held: &Held<'_>,
+    ) -> Result<Vec<(Vec<Case>, HashSet<String>)>, ledger::Error> {
+        let mut free = Vec::with_capacity(groups.len());
+        for group in groups {
+            let of_group: HashSet<String> = group
+                .iter()
+                .filter_map(|case| names.get(&case.entry.id))
+                .flatten()
+                .cloned()
+                .collect();
+            if held.take(&of_group) {
+                free.push((group, of_group));
+                continue;
+            }
+            for case in group {
+                self.ledger.postpone(case.entry.id, unix_now() + PARENT_WAIT).await?;
+            }
+        }
+        Ok(free)
     }
 
     /// Asks, and asks again after an answer that was lost, and once after one that may be some
@@ -569,7 +596,7 @@ impl<C: Crm> Filing<C> {
         held: &Held<'_>,
     ) -> Result<Round, ledger::Error> {
         if may_be_the_entry(&failure) && cases.len() > 1 {
-            let mut first = lanes(cases);
+            let mut first = lanes(cases, &HashMap::new());
             let second = first.split_off(first.len() / 2);
             let parts: Vec<Vec<Case>> = if first.is_empty() {
                 second.into_iter().map(|lane| lane.into_iter().take(1).collect()).collect()
@@ -648,21 +675,25 @@ fn dedup<T: Ord + Clone>(values: &mut Vec<T>) {
     values.dedup();
 }
 
-/// Groups of entries that must go one after another: mails that share a lane or a party, and a mail
-/// behind the one it answers.
-fn lanes(cases: Vec<Case>) -> Vec<Vec<Case>> {
+/// Groups of entries that must go one after another: mails that share a lane or another of their
+/// `names`, by entry, and a mail behind the one it answers.
+fn lanes(mut cases: Vec<Case>, names: &HashMap<i64, HashSet<String>>) -> Vec<Vec<Case>> {
+    let share = |one: &Case, other: &Case| {
+        one.entry.lane == other.entry.lane
+            || names
+                .get(&one.entry.id)
+                .zip(names.get(&other.entry.id))
+                .is_some_and(|(one, other)| !one.is_disjoint(other))
+    };
     let mut groups: Vec<Vec<Case>> = Vec::new();
-    let mut cases = cases;
     cases.sort_by_key(|case| case.entry.id);
     for case in cases {
         let behind = case.parent.as_ref().and_then(|parent| parent.owed_entry);
         let mut joined: Vec<Case> = Vec::new();
         let mut kept: Vec<Vec<Case>> = Vec::new();
         for group in groups {
-            let names: HashSet<&str> = case.names().collect();
-            let same = group.iter().any(|other| {
-                Some(other.entry.id) == behind || other.names().any(|name| names.contains(name))
-            });
+            let same =
+                group.iter().any(|other| Some(other.entry.id) == behind || share(&case, other));
             if same {
                 joined.extend(group);
             } else {

@@ -124,12 +124,15 @@ impl CatchUp<'_> {
                     let name = folder.listed.name.as_str();
                     events::folder_first_read(&self.intake.name, name, self.history_days);
                 }
-                Step::Renumbered { .. } if self.carries_on(&row, opened).await? => {
-                    row.cursor = row.cursor.min(opened.uid_next.saturating_sub(1));
-                    row.floor = row.floor.min(row.cursor);
-                    self.intake.ledger.lower_cursor(row.clone()).await?;
-                }
                 Step::Renumbered { window_start } => {
+                    if let Some(known) = self.carries_on(&name, &row, opened).await? {
+                        row.cursor = row.cursor.min(known);
+                        row.floor = row.floor.min(known);
+                        row.first_until = row.first_until.min(known);
+                        self.trouble.forget(&name);
+                        self.intake.ledger.lower_cursor(row.clone()).await?;
+                        continue;
+                    }
                     if self.trouble.renumbered(&name, Instant::now()) {
                         let text = "it is renumbered at every look".to_owned();
                         return Err(Error::No { doing: OPEN, text });
@@ -207,11 +210,21 @@ impl CatchUp<'_> {
         Ok(())
     }
 
-    /// Whether a folder whose UIDNEXT went back is the same below it: some servers give the highest
-    /// UID and one, and somebody deleted the newest mail. Then only what lies above is void.
-    async fn carries_on(&mut self, row: &FolderRow, opened: Opened) -> Result<bool, Error> {
-        if row.uid_validity != opened.uid_validity {
-            return Ok(false);
+    /// How far a folder whose UIDNEXT went back is the one that was read: some servers give the
+    /// highest UID and one, and somebody deleted the newest mail. Only what lies above is void, and
+    /// listed again. `None`: it is another one.
+    async fn carries_on(
+        &mut self,
+        name: &str,
+        row: &FolderRow,
+        opened: Opened,
+    ) -> Result<Option<u32>, Error> {
+        let failed_before = self.trouble.of(name, WHOLE_FOLDER).is_some();
+        if row.uid_validity != opened.uid_validity || failed_before {
+            return Ok(None);
+        }
+        if opened.exists == 0 {
+            return Ok(Some(0));
         }
         let last = opened.uid_next.saturating_sub(1);
         let known: HashMap<u32, String> =
@@ -219,15 +232,21 @@ impl CatchUp<'_> {
         let mut uids: Vec<u32> = known.keys().copied().collect();
         uids.sort_unstable();
         if uids.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let room = usize::try_from(MAX_LITERAL).unwrap_or(usize::MAX);
-        let (headers, _) = self.link.headers(&uids, Extent::Beginning, room).await?;
+        self.trouble.begin(name, &[WHOLE_FOLDER]);
+        let headers = match self.link.headers(&uids, Extent::Beginning, room).await {
+            Err(Error::No { .. }) if !self.link.broken => Vec::new(),
+            other => other?.0,
+        };
+        self.trouble.end();
         let same = |header: &Header| {
             let message = crate::message::parse(&header.header).ok();
             message.and_then(|message| message.message_id).as_ref() == known.get(&header.uid)
         };
-        Ok(!headers.is_empty() && headers.iter().all(same))
+        let all_same = headers.iter().all(same);
+        Ok(headers.iter().map(|header| header.uid).max().filter(|_| all_same))
     }
 
     /// The lowest UID at or under `last` that lies in the window.
@@ -379,7 +398,8 @@ impl CatchUp<'_> {
                         if self.refusals.is_multiple_of(REFUSALS)
                             && let Some(&but) = batch.first()
                         {
-                            self.refusing = self.server_reads(but).await? == Some(false);
+                            self.refusing =
+                                self.server_reads(&reading.name, but).await? == Some(false);
                         }
                         Box::pin(self.messages(reading, &batch)).await?;
                     }
@@ -410,10 +430,12 @@ impl CatchUp<'_> {
                 return Ok(Vec::new());
             }
             Next::GiveUp => {
-                let others = self.server_reads(first).await?;
+                let others = self.server_reads(&reading.name, first).await?;
                 self.refusing |= others == Some(false);
-                let endless = failures.is_some_and(|failures| failures.endless(Instant::now()));
-                if others == Some(false) || (others.is_none() && !endless) {
+                let well = others == Some(true);
+                let endless =
+                    failures.is_some_and(|it| it.endless(others.is_some(), Instant::now()));
+                if !well && !endless {
                     self.left.push(first);
                     return Ok(Vec::new());
                 }
@@ -607,7 +629,7 @@ impl CatchUp<'_> {
 
     /// Whether the server hands out other messages, before one is given up: one that says no to
     /// all of them has a bad day (Exchange: `NO Server Unavailable`). `None` if there is no other.
-    async fn server_reads(&mut self, but: u32) -> Result<Option<bool>, Error> {
+    async fn server_reads(&mut self, name: &str, but: u32) -> Result<Option<bool>, Error> {
         let listed = &self.stretch.listed;
         let lowest = listed.first().map_or(but, |first| but.min(*first));
         let mut others: Vec<u32> = [listed.last(), listed.get(listed.len() / 2), listed.first()]
@@ -622,10 +644,18 @@ impl CatchUp<'_> {
             others.extend(before.last());
         }
         others.dedup();
+        // Not one that costs the connection: it would again.
+        let costs = |uid: &u32| self.trouble.of(name, *uid).is_some_and(Failures::costs);
+        others.retain(|uid| !costs(uid));
         for other in &others {
-            match self.link.headers(&[*other], Extent::Whole, usize::MAX).await {
-                Ok((headers, _)) if !headers.is_empty() => return Ok(Some(true)),
-                Ok(_) | Err(Error::No { .. }) => {}
+            self.trouble.begin(name, &[*other]);
+            let headers = self.link.headers(&[*other], Extent::Whole, usize::MAX).await;
+            match headers {
+                Ok((headers, _)) if !headers.is_empty() => {
+                    self.trouble.end();
+                    return Ok(Some(true));
+                }
+                Ok(_) | Err(Error::No { .. }) => self.trouble.end(),
                 Err(error) => return Err(error),
             }
         }

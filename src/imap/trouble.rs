@@ -136,11 +136,15 @@ impl Trouble {
         }
     }
 
+    /// Other messages of a folder have these numbers now.
+    pub(super) fn forget(&mut self, folder: &str) {
+        self.of_uid.retain(|(of, uid), _| of != folder || *uid == WHOLE_FOLDER);
+    }
+
     /// Takes note of a renumbering. Returns whether it was one too many: then the server gives a
     /// new UIDVALIDITY at every look, and the folder would be read for ever.
     pub(super) fn renumbered(&mut self, folder: &str, now: Instant) -> bool {
-        // Other messages have these numbers now.
-        self.of_uid.retain(|(of, uid), _| of != folder || *uid == WHOLE_FOLDER);
+        self.forget(folder);
         let times = self.renumbered.entry(folder.to_owned()).or_default();
         times.retain(|at| now.saturating_duration_since(*at) < DAY);
         if times.len() < RENUMBERINGS {
@@ -170,9 +174,11 @@ impl Failures {
         };
         let ago = now.saturating_duration_since(last);
         let long = now.saturating_duration_since(since) >= PATIENCE;
-        if unreadable > 2 || lost > 9 || (refused > 2 && long) {
+        if lost > 3 && ago < LOST_AGAIN {
+            Next::Later
+        } else if unreadable > 2 || lost > 9 || (refused > 2 && long) {
             Next::GiveUp
-        } else if (refused > 2 && ago < AGAIN) || (lost > 3 && ago < LOST_AGAIN) {
+        } else if refused > 2 && ago < AGAIN {
             Next::Later
         } else {
             Next::Alone
@@ -190,9 +196,16 @@ impl Failures {
         self.unreadable <= 2 && self.lost <= 9
     }
 
-    /// Whether it failed for so long that it is given up where there is no other to compare with.
-    pub(super) fn endless(self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= LONG_PATIENCE
+    /// Whether reading it was the end of a connection.
+    pub(super) fn costs(self) -> bool {
+        self.unreadable > 0 || self.lost > 0
+    }
+
+    /// Whether it failed for so long that it is given up although no other was handed out: there is
+    /// none, or `others` are refused as well.
+    pub(super) fn endless(self, others: bool, now: Instant) -> bool {
+        let patience = if others { DAY } else { LONG_PATIENCE };
+        now.saturating_duration_since(self.since) >= patience
     }
 }
 
@@ -231,7 +244,8 @@ mod tests {
             ("lost twice",                 lost,       2,     0,    Alone),
             ("lost five times",            lost,       5,     0,    Later),
             ("lost five times, later",     lost,       5,     301,  Alone),
-            ("lost eleven times",          lost,       11,    0,    GiveUp),
+            ("lost eleven times",          lost,       11,    0,    Later),
+            ("lost eleven times, later",   lost,       11,    301,  GiveUp),
         ];
         let start = Instant::now();
         for (name, error, times, secs, next) in cases {

@@ -246,13 +246,12 @@ async fn serve(
     let mailbox = &watched.mailbox;
     let ledger = &watched.intake.ledger;
     let id = watched.intake.mailbox;
-    let mut listed = match trouble.cannot_list(Instant::now()) {
-        true => unlisted(mailbox),
-        false => {
-            let listed = link.list().await?;
-            trouble.listed();
-            listed
-        }
+    let mut listed = if trouble.cannot_list(Instant::now()) {
+        unlisted(mailbox)
+    } else {
+        let listed = link.list().await?;
+        trouble.listed();
+        listed
     };
     if !listed.iter().any(|folder| folder.name.is_inbox()) {
         // Every mailbox has one (RFC 3501 §5.1), listed or not.

@@ -254,8 +254,8 @@ impl Ledger {
                 params![row.id, row.uid_validity, row.cursor],
             )?;
             tx.execute(
-                "UPDATE folder SET cursor = ?2, floor = ?3 WHERE id = ?1",
-                params![row.id, row.cursor, row.floor],
+                "UPDATE folder SET cursor = ?2, floor = ?3, first_until = ?4 WHERE id = ?1",
+                params![row.id, row.cursor, row.floor, row.first_until],
             )?;
             Ok(())
         })

@@ -25,6 +25,8 @@ pub enum Known {
 #[derive(Clone, Debug)]
 pub struct MessageFacts {
     pub message_id: Option<String>,
+    /// The Message-ID is one that Exchange gave it on its way.
+    pub given_on_the_way: bool,
     pub direction: Option<Direction>,
     pub class: Class,
     pub sender: Option<String>,
@@ -288,6 +290,11 @@ fn record_one(
         None => insert_message(tx, batch, seen)?,
         Some((id, _)) => id,
     };
+    if seen.facts.given_on_the_way {
+        // Answers name this one, and not what a mail program's own copy bears.
+        tx.prepare_cached("UPDATE message SET message_id = ?2 WHERE id = ?1 AND message_id <> ?2")?
+            .execute(params![message, seen.facts.message_id])?;
+    }
     tx.prepare_cached(
         "DELETE FROM place WHERE message = ?1 AND folder = ?2 AND uid_validity <> ?3",
     )?
@@ -383,9 +390,13 @@ fn decide(
         .query_row(params![message], |row| Ok((row.get("reason")?, row.get("evidence")?)))?;
     let decided = before.is_some();
     if before.as_deref() == Some(Reason::Gone.code()) {
-        // It left these places before they judged it; back in one of them it is to be judged.
-        tx.prepare_cached("DELETE FROM place WHERE message = ?1 AND (folder <> ?2 OR uid <> ?3)")?
-            .execute(params![message, batch.folder, seen.uid])?;
+        // It left this mailbox's places before they judged it; back in one it is to be judged.
+        tx.prepare_cached(
+            "DELETE FROM place
+             WHERE message = ?1 AND (folder <> ?2 OR uid <> ?3)
+               AND folder IN (SELECT id FROM folder WHERE mailbox = ?4)",
+        )?
+        .execute(params![message, batch.folder, seen.uid, batch.mailbox.0])?;
     }
     let mut evidence: Vec<Evidence> = serde_json::from_str(&old).unwrap_or_default();
     if decided {
@@ -532,6 +543,7 @@ mod tests {
                 fingerprint: [1; 32],
                 facts: MessageFacts {
                     message_id: Some("one@client.example".to_owned()),
+                    given_on_the_way: false,
                     direction: Some(Direction::Incoming),
                     class: Class::Normal,
                     sender: None,

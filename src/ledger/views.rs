@@ -379,6 +379,7 @@ mod tests {
             fingerprint: [uid.to_le_bytes()[0]; 32],
             facts: MessageFacts {
                 message_id: None,
+                given_on_the_way: false,
                 direction,
                 class: Class::Normal,
                 sender: None,

@@ -47,6 +47,8 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct Message {
     /// Message-ID without blanks and angle brackets, case kept; `None` if absent or empty.
     pub message_id: Option<String>,
+    /// The one that the sender gave it, where Exchange gave it another one on its way.
+    pub original_id: Option<String>,
     /// SHA-256 of the identity (product.md section 3): Message-ID, sender and Date agree,
     /// or without a Message-ID From, Date, Subject, recipients and body text.
     pub fingerprint: [u8; 32],
@@ -145,7 +147,6 @@ fn read(raw: &[u8]) -> Message {
         ids.find_map(|id| identity::normalise_id(&String::from_utf8_lossy(&id)))
     };
     let message_id: Option<String> = first_id("Message-ID");
-    // Exchange gives mail that passes through it another id, and keeps the sender's here.
     let original_id: Option<String> = first_id("X-Microsoft-Original-Message-ID");
     let crm_activity =
         original_id.iter().chain(&message_id).find_map(|id| identity::crm_activity(id));
@@ -155,6 +156,7 @@ fn read(raw: &[u8]) -> Message {
     let mut message = Message {
         crm_activity,
         message_id,
+        original_id,
         fingerprint: [0; 32],
         from: first_from,
         from_more: from.collect(),
@@ -168,20 +170,15 @@ fn read(raw: &[u8]) -> Message {
         references: identity::ids(&headers, "References"),
         class,
     };
-    message.fingerprint = fingerprint(&message, original_id, &date_text, headers);
+    message.fingerprint = fingerprint(&message, &date_text, headers);
     message
 }
 
-fn fingerprint(
-    message: &Message,
-    original_id: Option<String>,
-    date_text: &str,
-    headers: Headers<'_>,
-) -> [u8; 32] {
+fn fingerprint(message: &Message, date_text: &str, headers: Headers<'_>) -> [u8; 32] {
     let date = message.date.map_or_else(|| date_text.to_owned(), |seconds| seconds.to_string());
     let sender = message.from.as_ref().map_or("", |from| from.email.as_str());
-    // Also where Exchange wrote another one: the copy that a mail program stored itself has the first.
-    if let (Some(id), _) | (None, Some(id)) = (&original_id, &message.message_id) {
+    // The copy that a mail program stored itself has the first one only.
+    if let Some(id) = message.original_id.as_ref().or(message.message_id.as_ref()) {
         return Identity::ById { id, sender, date: &date }.fingerprint();
     }
     // Bcc is in the sender's copy only.

@@ -55,6 +55,7 @@ fn addresses(text: &str) -> Vec<Address> {
 /// A mail by its header fields, `From: … | To: …`.
 fn mail(header: &str) -> Message {
     let mut message = Message {
+        original_id: None,
         message_id: Some("1@client.example".to_owned()),
         fingerprint: [0; 32],
         from: None,
