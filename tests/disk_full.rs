@@ -87,6 +87,7 @@ fn full_disk_stops_reading_until_there_is_room_and_loses_nothing() {
     receive("sales", 0);
     receive("support", 1);
     filed(2);
+    daemon.wait_until_settled(2, LIMIT);
 
     disk.fill();
     for number in 2..12 {
@@ -109,6 +110,7 @@ fn full_disk_stops_reading_until_there_is_room_and_loses_nothing() {
     assert_eq!(daemon.lines_with("ledger full"), 1, "{}", daemon.log());
 
     // Killed while it is full, it starts again when there is room.
+    daemon.wait_until_settled(12, LIMIT);
     disk.fill();
     for number in 12..16 {
         receive("sales", number);

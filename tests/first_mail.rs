@@ -32,5 +32,5 @@ fn one_mail_becomes_one_lead_with_one_activity() {
     assert_eq!(leads.len(), 2, "{leads:?}");
     let counts = crm.call("sandbox.counts", &json!({}));
     assert_eq!(counts["sent_mail"], 0);
-    assert!(daemon.log().contains("message saved"), "{}", daemon.log());
+    daemon.wait_for_line("message saved", LIMIT);
 }

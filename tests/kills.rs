@@ -53,7 +53,7 @@ fn promise_08_killed_at_any_instant_every_mail_is_filed_once() {
     println!("killed {kills} times");
 
     daemon.start();
-    daemon.wait_until_filed(MAILS as u64, Duration::from_secs(120));
+    daemon.wait_until_filed(MAILS as u64, Duration::from_secs(300));
     world.assert_filed(&crm, &daemon);
 
     // Once more on the same ledger: nothing changes.

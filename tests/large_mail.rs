@@ -108,6 +108,7 @@ fn a_mail_of_five_thousand_parts_is_one_activity() {
     scene.until_filed(&["After them", "Deep parts", "Many parts"]);
     until_mailbox(&daemon, "sales", "idle");
     until_state(&daemon, "Many parts", "saved", None);
+    until_state(&daemon, "Deep parts", "saved", None);
     assert_eq!(said(&daemon, "mailbox connected"), 1);
     println!("{} files", files_of(&activity(&scene.crm, "Many parts")));
     assert!(message(&daemon, "Deep parts")["activity_id"].is_u64());

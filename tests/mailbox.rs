@@ -115,6 +115,7 @@ fn each_folder_is_filed_by_what_it_is_for() {
     scene.until_filed(&["History elsewhere", "History sent", "Live elsewhere", "Live sent"]);
     until_state(&daemon, "Live spam", "skipped", Some("spam-folder"));
     for subject in ["History sent", "Live sent"] {
+        until_state(&daemon, subject, "saved", None);
         let activity = activity(&scene.crm, subject);
         assert_eq!(activity["DIRECTION"], "2", "{activity}");
         assert_eq!(activity["COMPLETED"], "Y", "{activity}");

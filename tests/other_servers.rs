@@ -176,6 +176,7 @@ fn flag_changes_between_answers_neither_empty_nor_cut_a_message() {
     scene.until_filed(&["Large", "Mail 1", "Mail 2"]);
     let pieces = octets.len().div_ceil(1024 * 1024);
     assert_eq!(scene.asked("UID FETCH 3 (UID BODY.PEEK[]<"), pieces);
+    daemon.wait_until_filed(3, LIMIT);
     assert!(text_of(&scene.crm, "Mail 1") > 10, "{:?}", scene.crm.activities());
     assert_eq!(daemon.messages(&["--state", "quarantined"]).len(), 0);
 }

@@ -1,7 +1,9 @@
 //! Loopback ports that stay ours while nobody listens on them.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 
 /// Ports below this one are left to services that people know by number.
 const LOWEST: u16 = 10_240;
@@ -12,16 +14,24 @@ const EPHEMERAL: u16 = 32_768;
 /// Below this the range is too narrow to find a free port by chance.
 const NARROW: u16 = LOWEST + 1_000;
 
-/// Picks a TCP port of 127.0.0.1 on which nobody listens; `None` if there seems to be none.
+/// Ports that this process was given: whose server is down on purpose comes back to it.
+static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+
+/// Picks a TCP port of 127.0.0.1 on which nobody listens, and that was not picked before in this
+/// process; `None` if there seems to be none.
 ///
 /// It lies below the range from which the kernel serves outgoing connections. A port out of that
 /// range can be lost to any connection while a server is down on purpose, and a client that keeps
 /// trying such a port on the loopback interface in the end connects to itself.
 pub fn free_port() -> Option<u16> {
     let top = first_ephemeral();
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let given = given.get_or_insert_default();
     (0..200).map(|_| LOWEST + (random() % u64::from(top - LOWEST)) as u16).find(|&port| {
         // Bound and let go again: whoever binds it next must be ready to have lost it.
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        !given.contains(&port)
+            && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && given.insert(port)
     })
 }
 
