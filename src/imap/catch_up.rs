@@ -12,10 +12,10 @@ use super::Error;
 use super::bounds::Bounds;
 use super::fetch::{Extent, HEADER_AMONG_OTHERS, Header, WHOLE};
 use super::guard::MAX_LITERAL;
-use super::link::{CHUNK, Link, Listed, Opened};
-use super::trouble::{Failures, Next, Trouble, WHOLE_FOLDER};
-use crate::folder::{FolderCursor, Role, Selected, Step, floor_under, next_step};
-use crate::intake::{AfterHeader, Arrived, FIRST_MIB, Intake, Judged, Reading};
+use super::link::{Link, Listed, Opened};
+use super::trouble::{Failures, Next, Trouble};
+use crate::folder::{FolderCursor, Role, Selected, Step, next_step};
+use crate::intake::{AfterHeader, Arrived, Intake, Judged, Reading};
 use crate::ledger::{self, FolderRow, Seen, Stretch};
 use crate::{events, unix_now};
 
@@ -23,8 +23,6 @@ use crate::{events, unix_now};
 pub(super) const OPEN: &str = "open a folder";
 /// UIDs asked for in one SEARCH at first; long answers cost the codec quadratic time.
 const WINDOW: u32 = 4_000;
-/// UIDs among which the beginning of the history is looked for at a time.
-const DATES_WINDOW: u32 = 100_000;
 /// Messages of one transaction.
 const BATCH: usize = 200;
 /// Octets of bodies fetched at a time.
@@ -35,14 +33,9 @@ const HEADER: u64 = 8 * 1024;
 const GROUP_MESSAGES: usize = 64;
 /// UIDs before a message among which another one is looked for.
 const BEFORE: u32 = 10_000;
-/// Messages whose INTERNALDATE is asked for at a time to find where the history begins.
-const DATES: usize = 500;
 /// Refusals after which other messages are asked for: whoever says no to those as well is not asked
 /// for all that are wanted.
 const REFUSALS: u32 = 3;
-/// Messages with places by which a folder is recognised.
-const RECOGNISED_BY: usize = 5;
-
 /// A folder that is watched.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -174,118 +167,6 @@ impl CatchUp<'_> {
         let read = read.saturating_sub(self.left.len() as u64);
         let short = self.cursor.max(row.cursor).max(row.floor).saturating_add(1) < opened.uid_next;
         Ok(CaughtUp { opened, read, left: !self.left.is_empty(), short })
-    }
-
-    /// Finds where the history window begins, and lets reading begin there. `widen` is the old
-    /// floor: only what lies at or under it is looked at.
-    async fn begin(
-        &mut self,
-        name: &str,
-        row: &mut FolderRow,
-        opened: Opened,
-        window_start: i64,
-        widen: Option<u32>,
-    ) -> Result<(), Error> {
-        // Not UIDNEXT: what is announced and not listed yet lies above.
-        let last = match widen {
-            Some(floor) => floor,
-            None if opened.exists == 0 => 0,
-            None => self.link.last_uid().await?,
-        };
-        let first = match opened.exists {
-            // A range is an error in an empty folder on some servers.
-            0 => None,
-            _ => self.first_since(name, last, window_start).await?,
-        };
-        self.trouble.end();
-        let floor = floor_under(first, last.saturating_add(1));
-        row.first_until = widen.map_or(last, |old| row.first_until.max(old));
-        row.uid_validity = opened.uid_validity;
-        // Under the cursor rows may lie already: reading passes over what has a place.
-        row.cursor = floor;
-        row.floor = floor;
-        row.history_days = row.history_days.max(self.history_days);
-        self.intake.ledger.begin_folder(row.clone(), widen.is_some()).await?;
-        self.trouble.read(name, WHOLE_FOLDER);
-        Ok(())
-    }
-
-    /// How far a folder whose UIDNEXT went back is the one that was read: some servers give the
-    /// highest UID and one, and somebody deleted the newest mail. Only what lies above is void, and
-    /// listed again. `None`: it is another one.
-    async fn carries_on(
-        &mut self,
-        name: &str,
-        row: &FolderRow,
-        opened: Opened,
-    ) -> Result<Option<u32>, Error> {
-        let failed_before = self.trouble.of(name, WHOLE_FOLDER).is_some();
-        if row.uid_validity != opened.uid_validity || failed_before {
-            return Ok(None);
-        }
-        if opened.exists == 0 {
-            return Ok(Some(0));
-        }
-        let last = opened.uid_next.saturating_sub(1);
-        let known: HashMap<u32, String> =
-            self.intake.ledger.ids_under(row.id, row.uid_validity, last, RECOGNISED_BY).await?;
-        let mut uids: Vec<u32> = known.keys().copied().collect();
-        uids.sort_unstable();
-        if uids.is_empty() {
-            return Ok(None);
-        }
-        let room = usize::try_from(MAX_LITERAL).unwrap_or(usize::MAX);
-        self.trouble.begin(name, &[WHOLE_FOLDER]);
-        let headers = match self.link.headers(&uids, Extent::Beginning, room).await {
-            Err(Error::No { .. }) if !self.link.broken => Vec::new(),
-            other => other?.0,
-        };
-        self.trouble.end();
-        let same = |header: &Header| {
-            let message = crate::message::parse(&header.header).ok();
-            message.and_then(|message| message.message_id).as_ref() == known.get(&header.uid)
-        };
-        let all_same = headers.iter().all(same);
-        Ok(headers.iter().map(|header| header.uid).max().filter(|_| all_same))
-    }
-
-    /// The lowest UID at or under `last` that lies in the window.
-    async fn first_since(
-        &mut self,
-        name: &str,
-        last: u32,
-        since: i64,
-    ) -> Result<Option<u32>, Error> {
-        let mut low: u32 = 1;
-        let mut window = DATES_WINDOW;
-        while low <= last {
-            let high = last.min(low.saturating_add(window - 1));
-            let recent = self.link.uids_since(low, high, since).await?;
-            window = if recent.len() < 200 { window.saturating_mul(8) } else { DATES_WINDOW };
-            // A date that cannot be read must not keep the folder from being read: then the day
-            // will do, and what lies before the window gets a row that says so.
-            if self.trouble.of(name, WHOLE_FOLDER).is_some() && !recent.is_empty() {
-                return Ok(recent.first().copied());
-            }
-            // SEARCH counts by days, the window by seconds.
-            for some in recent.chunks(DATES) {
-                self.trouble.begin(name, &[WHOLE_FOLDER]);
-                let dates: HashMap<u32, Option<i64>> =
-                    self.link.dates(some).await?.into_iter().collect();
-                // One that was not answered may lie inside; if it is gone nothing is lost.
-                let inside = |uid: &&u32| {
-                    dates.get(*uid).copied().flatten().is_none_or(|date| date >= since)
-                };
-                if let Some(uid) = some.iter().find(inside) {
-                    return Ok(Some(*uid));
-                }
-            }
-            match high.checked_add(1) {
-                Some(next) => low = next,
-                None => break,
-            }
-        }
-        Ok(None)
     }
 
     /// Reads everything from `from` upwards. Returns how many messages were new.
@@ -561,72 +442,6 @@ impl CatchUp<'_> {
         Ok(postponed)
     }
 
-    /// Reads a message piece by piece into the spool; memory holds one piece.
-    async fn large(
-        &mut self,
-        reading: &Reading,
-        header: Arrived,
-        size: u64,
-        now: i64,
-    ) -> Result<Vec<Seen>, Error> {
-        let spool = Arc::clone(self.intake.ledger.spool());
-        // A size that nobody knows is found out on the way.
-        let mut whole = size == u64::MAX || size <= self.max_message;
-        let mut writer = blocking(move || spool.writer()).await?;
-        let mut first: Vec<u8> = Vec::new();
-        let mut start = 0;
-        loop {
-            // For each piece anew: whoever is slow does not hold it for a whole mail.
-            let _permit = self.bounds.permit(u64::from(CHUNK) * 2).await?;
-            let chunk = match self.link.chunk(header.uid, start).await? {
-                Some(chunk) => chunk,
-                // Behind its end there is nothing, whatever the server says of its size.
-                None if start > 0 && !self.link.uids(header.uid, header.uid).await?.is_empty() => {
-                    Vec::new()
-                }
-                None => {
-                    self.absent(&[header.uid], std::iter::empty()).await?;
-                    return Ok(vec![self.intake.gone(reading, &header, now)]);
-                }
-            };
-            // A short piece is the last one where the size agrees; sizes and pieces are both said
-            // wrongly by some, so else the server is asked once more. More than was asked for is
-            // the whole message, from who knows no pieces.
-            let length = chunk.len();
-            let ended = length == 0
-                || length > CHUNK as usize
-                || (length < CHUNK as usize && start + length as u64 >= size);
-            // Some hand out less at a time than was asked for.
-            let room = FIRST_MIB.saturating_sub(first.len()).min(chunk.len());
-            first.extend_from_slice(chunk.get(..room).unwrap_or_default());
-            start += chunk.len() as u64;
-            if start > self.max_message && whole && first.len() == FIRST_MIB {
-                // Larger than the server said, and than allowed: only the first MiB is kept.
-                whole = false;
-                let spool = Arc::clone(self.intake.ledger.spool());
-                let kept = first.clone();
-                writer = blocking(move || {
-                    let mut writer = spool.writer()?;
-                    writer.append(&kept)?;
-                    Ok(writer)
-                })
-                .await?;
-                break;
-            }
-            let kept = if whole { chunk.len() } else { room };
-            writer = blocking(move || {
-                writer.append(chunk.get(..kept).unwrap_or_default())?;
-                Ok(writer)
-            })
-            .await?;
-            if ended || (!whole && first.len() == FIRST_MIB) {
-                break;
-            }
-        }
-        let arrived = Arrived { uid: header.uid, internal_date: header.internal_date, raw: first };
-        Ok(self.intake.large(reading, arrived, writer, whole, now).await?.take())
-    }
-
     /// Whether the server hands out other messages, before one is given up: one that says no to
     /// all of them has a bad day (Exchange: `NO Server Unavailable`). `None` if there is no other.
     async fn server_reads(&mut self, name: &str, but: u32) -> Result<Option<bool>, Error> {
@@ -666,7 +481,7 @@ impl CatchUp<'_> {
     ///
     /// One that is still there but did not come is an answer that cannot be trusted: the cursor
     /// must not pass it.
-    async fn absent(
+    pub(super) async fn absent(
         &mut self,
         wanted: &[u32],
         came: impl Iterator<Item = u32>,
@@ -756,13 +571,6 @@ async fn judged(judging: &mut Option<Judging<'_>>) -> Result<Option<Judged>, led
         None => Ok(None),
         Some(judging) => judging.await.map(Some),
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|_| ledger::Error::Interrupted { doing: "write the spool" })??)
 }
 
 /// Neighbours whose bodies are fetched together.

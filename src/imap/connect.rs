@@ -19,8 +19,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, CertificateError};
 
+use super::failed::{is_busy, lost, of_codec, says_any, silent};
 use super::guard::Guard;
-use super::link::{Capabilities, Link, Wire, is_busy, lost, of_codec, says_any, silent};
+use super::link::{Capabilities, Link, Wire};
 use super::trust::TrustStore;
 use super::{Error, names};
 use crate::config::{Imap, Secret, Tls};

@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use async_imap::Session;
 use async_imap::imap_proto::{
-    MailboxDatum, NameAttribute, Outcome, Response, ResponseCode, Status, StatusAttribute,
+    MailboxDatum, NameAttribute, Response, ResponseCode, Status, StatusAttribute,
 };
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::client::TlsStream;
 
+use super::failed::{lost, of_codec, of_read, of_status, silent, words};
 use super::guard::Guard;
 use super::{Error, names};
 use crate::folder::FolderName;
@@ -39,8 +40,6 @@ const LONG_SILENCE: Duration = Duration::from_secs(300);
 const COMMAND: Duration = Duration::from_secs(600);
 /// How long it may take to end an IDLE after DONE.
 const DONE: Duration = Duration::from_secs(15);
-/// No server is left alone for longer, whatever it asks for.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// Folders of one mailbox that are listened to.
 const MOST_FOLDERS: usize = 20_000;
 /// Folders that may have news at once; beyond, all are looked at.
@@ -508,107 +507,6 @@ fn attribute(attribute: &NameAttribute<'_>) -> String {
         NameAttribute::Extension(name) => name.to_string(),
         _ => String::new(),
     }
-}
-
-fn of_status(doing: &'static str, status: &Status, outcome: &Outcome<'_>) -> Result<(), Error> {
-    match status {
-        Status::Ok | Status::PreAuth => Ok(()),
-        Status::No | Status::Bad | Status::Bye => {
-            let text = words(outcome);
-            if is_busy(&text) {
-                Err(Error::Busy { doing, text })
-            } else {
-                Err(Error::No { doing, text })
-            }
-        }
-    }
-}
-
-/// Whether a refusal passes by itself (RFC 5530 §3, and what providers say instead).
-pub(super) fn is_busy(text: &str) -> bool {
-    const SIGNS: [&str; 8] = [
-        "[UNAVAILABLE]",
-        "[LIMIT]",
-        "[INUSE]",
-        "[OVERQUOTA]",
-        // Microsoft 365 throttles with these words and without a code.
-        "Request is throttled",
-        "User is authenticated but not connected",
-        // Gmail: `NO [ALERT] Too many simultaneous connections. (Failure)`.
-        "Too many simultaneous connections",
-        "try again later",
-    ];
-    says_any(text, &SIGNS)
-}
-
-/// Whether a text holds one of these, without case.
-pub(super) fn says_any(text: &str, signs: &[&str]) -> bool {
-    signs.iter().any(|sign| {
-        text.as_bytes().windows(sign.len()).any(|part| part.eq_ignore_ascii_case(sign.as_bytes()))
-    })
-}
-
-/// How long a server asks to be left alone: Microsoft 365 says
-/// `Request is throttled. Suggested Backoff Time: 92415 milliseconds`.
-pub(super) fn asked_to_wait(text: &str) -> Option<Duration> {
-    let (_, rest) = text.split_once("Suggested Backoff Time: ")?;
-    let (number, unit) = rest.split_once(' ')?;
-    let millis: u64 = number.parse().ok()?;
-    unit.starts_with("millisecond").then(|| Duration::from_millis(millis).min(LONGEST_ASKED))
-}
-
-/// The server's words, one short line.
-fn words(outcome: &Outcome<'_>) -> String {
-    let text = outcome.information.as_deref().unwrap_or("no reason given");
-    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
-}
-
-/// async-imap does not name the type of its answers.
-fn of_read<T>(doing: &'static str, answer: io::Result<Option<T>>) -> Result<T, Error> {
-    match answer {
-        Err(source) => Err(of_wire(doing, source)),
-        Ok(None) => Err(lost(doing, io::ErrorKind::UnexpectedEof.into())),
-        Ok(Some(answer)) => Ok(answer),
-    }
-}
-
-/// The codec's own error text holds the whole buffer, which is mail: it goes no further.
-pub(super) fn of_wire(doing: &'static str, source: io::Error) -> Error {
-    match source.kind() {
-        io::ErrorKind::InvalidData if source.get_ref().is_some_and(is_ours) => {
-            Error::Unparsable { doing, what: source.to_string() }
-        }
-        io::ErrorKind::Other => Error::Unparsable {
-            doing,
-            what: format!(
-                "an answer that cannot be read ({} octets of diagnosis withheld)",
-                source.to_string().len()
-            ),
-        },
-        _ => lost(doing, source),
-    }
-}
-
-fn is_ours(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    inner.to_string().starts_with("the server sent ")
-}
-
-pub(super) fn of_codec(doing: &'static str, source: async_imap::error::Error) -> Error {
-    use async_imap::error::Error as Codec;
-    match source {
-        Codec::Io(source) => of_wire(doing, source),
-        Codec::ConnectionLost => lost(doing, io::ErrorKind::UnexpectedEof.into()),
-        Codec::No(text) | Codec::Bad(text) => Error::No { doing, text },
-        _ => Error::Unparsable { doing, what: "an answer that cannot be read".to_owned() },
-    }
-}
-
-pub(super) fn lost(doing: &'static str, source: io::Error) -> Error {
-    Error::Lost { doing, source }
-}
-
-pub(super) fn silent(doing: &'static str, limit: Duration) -> Error {
-    Error::Timeout { doing, seconds: limit.as_secs() }
 }
 
 impl AsyncRead for Wire {

@@ -4,9 +4,13 @@ use std::io;
 
 mod bounds;
 mod catch_up;
+mod choose;
 mod connect;
+mod failed;
 mod fetch;
 mod guard;
+mod history;
+mod large;
 mod link;
 mod names;
 mod probe;

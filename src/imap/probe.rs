@@ -1,9 +1,9 @@
 //! One look at a mailbox for `check` and `reconcile`: log in, list, count, leave.
 
+use super::choose::{chosen, roles};
 use super::connect::{Gate, connect};
 use super::fetch::Extent;
 use super::trust::TrustStore;
-use super::watch::{chosen, roles};
 use super::{Error, link::Link};
 use crate::config::Mailbox;
 use crate::folder::Role;
