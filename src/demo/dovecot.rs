@@ -103,6 +103,8 @@ impl Dovecot {
     /// certificates are new each time.
     pub async fn start(dir: &Path, options: Options) -> Result<Dovecot, Error> {
         let program = find_program().ok_or(Error::NotInstalled)?;
+        // It inherits our limit on open files: a thousand in many shells, and each client costs one.
+        drop(rlimit::increase_nofile_limit(u64::MAX));
         let owner = Owner::find().map_err(|reason| Error::Owner { reason })?;
         let users =
             dovecot_conf::passwd_file(&options.users).map_err(|user| Error::UserName { user })?;

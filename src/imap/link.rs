@@ -33,7 +33,7 @@ use crate::folder::FolderName;
 pub(super) const CHUNK: u32 = 1024 * 1024;
 /// How long the server may stay silent during a command.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The same for what makes some go through all their files first.
+/// The same for a search by dates, for which some go through all their files.
 const LONG_SILENCE: Duration = Duration::from_secs(300);
 /// How long one command may take in all, however slowly its octets come: a line of a few KB a
 /// second gets there, and nobody holds the memory of others for ever.
@@ -169,7 +169,7 @@ impl Link {
         }
         // Whoever drops this future midway leaves the session unusable, and `broken` says so.
         self.broken = true;
-        let slow = command.starts_with("SELECT ") || command.contains(" SINCE ");
+        let slow = command.contains(" SINCE ");
         let silence = if slow { LONG_SILENCE } else { SILENCE };
         let by = Instant::now() + COMMAND;
         let sent = timeout(SILENCE, self.session.run_command(command)).await;
