@@ -5,17 +5,15 @@
 use crate::common;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use common::daemon::{Daemon, Mailbox};
 use common::letter::{letter, subject};
 use common::sandbox::SandboxProcess;
-use common::{dovecot, wait_for};
+use common::{LIMIT, dovecot, wait_for};
 use mailcrm::demo::dovecot::Dovecot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_secs(90);
 const SALES: &str = "sales@example.com";
 
 struct Scene {

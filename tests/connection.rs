@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use common::cutter::Cutter;
 use common::daemon::{Daemon, Mailbox};
-use common::scene::{
-    LIMIT, Scene, mail, mailbox_status, message, reconciled, said, sent, until_mailbox,
-};
-use common::{dovecot, wait_for};
+use common::scene::{Scene, mail, mailbox_status, message, reconciled, said, sent, until_mailbox};
+use common::{LIMIT, dovecot, wait_for};
 
 /// Failed logins in Dovecot's log, and those that it let in.
 fn logins(scene: &Scene) -> (usize, usize) {
@@ -47,7 +45,7 @@ fn promise_01_a_connection_that_is_cut_in_mid_literal_again_and_again_loses_and_
     let mut cuts = 0;
     let mut bytes = 20_000;
     while scene.filed().len() < subjects.len() {
-        assert!(start.elapsed() < LIMIT * 2, "{} are filed", scene.filed().len());
+        assert!(start.elapsed() < LIMIT, "{} are filed", scene.filed().len());
         if cutter.cuts() > cuts {
             cuts = cutter.cuts();
             // From a fraction of a mail to several. Of every four one lets a large one pass: where
@@ -86,7 +84,7 @@ fn a_connection_that_looks_alive_and_is_dead_is_found_out_and_replaced() {
     cutter.silence();
     scene.deliver("sales", "INBOX", &mail("Into the silence"));
     // It is 30 s in IDLE and 15 s in hope.
-    daemon.wait_for_line("mailbox lost", LIMIT * 2);
+    daemon.wait_for_line("mailbox lost", LIMIT);
     assert_eq!(scene.filed().len(), 0);
     cutter.speak();
     scene.until_filed(&["Into the silence"]);

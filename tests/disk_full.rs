@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use common::daemon::{Daemon, Mailbox};
 use common::letter::letter;
 use common::sandbox::SandboxProcess;
-use common::{dovecot, wait_for};
-
-const LIMIT: Duration = Duration::from_secs(120);
+use common::{LIMIT, dovecot, wait_for};
 
 /// A small file system of its own, in memory.
 struct SmallDisk(PathBuf);

@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use common::daemon::Daemon;
 use common::imap_server::{Asked, ImapServer, Play, about};
 use common::mails::peak_rss_mib;
-use common::wait_for;
+use common::{LIMIT, wait_for};
 
 use crate::imap_traps::{Scene, mailbox, raw, sent, until_quarantined};
-
-const LIMIT: Duration = Duration::from_secs(90);
 
 fn seconds_from_now(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)

@@ -12,11 +12,8 @@ use common::imap_server::{Asked, ImapServer, Play, about};
 use common::mails::{Mail, peak_rss_mib};
 use common::sandbox::SandboxProcess;
 use common::scene::said;
-use common::wait_for;
+use common::{LIMIT, wait_for};
 use serde_json::{Value, json};
-
-/// For what needs several connections, with the pauses between them.
-const LIMIT: Duration = Duration::from_secs(150);
 
 /// A hostile server with mailbox `sales`, and a CRM of its own.
 pub struct Scene {

@@ -4,6 +4,7 @@
 
 use crate::common;
 
+use common::LIMIT;
 use common::daemon::Daemon;
 use common::mails::{Mail, peak_rss_mib};
 use common::scene::{Scene, activity, mail, message, said, until_mailbox, until_state};
@@ -47,7 +48,7 @@ fn promise_09_memory_is_bounded_by_the_configuration_and_not_by_the_mail() {
     let daemon = scene.daemon();
     until_state(&daemon, "Sixty", "saved", None);
     until_state(&daemon, "Small", "saved", None);
-    daemon.wait_until_settled(22, common::scene::LIMIT);
+    daemon.wait_until_settled(22, LIMIT);
     let peak = peak_rss_mib(daemon.pid().unwrap());
     println!("peak: {peak} MiB");
     assert!(peak < 200, "{peak} MiB");

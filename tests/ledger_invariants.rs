@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::daemon::Daemon;
-use common::scene::{LIMIT, Scene, mail, reconciled, sent, until_mailbox};
-use common::wait_for;
+use common::scene::{Scene, mail, reconciled, sent, until_mailbox};
+use common::{LIMIT, wait_for};
 use rusqlite::{Connection, OpenFlags};
 
 /// What must never be found; each line names the promise that it would break.
@@ -108,7 +108,7 @@ fn promise_02_whenever_the_daemon_dies_message_entries_and_cursor_belong_togethe
     println!("rows at each kill: {seen:?}");
     daemon.start();
     // A call that was lost with a kill is waited for a minute.
-    wait_for("everything to be filed", LIMIT * 3, || {
+    wait_for("everything to be filed", LIMIT, || {
         let (broken, _) = look(&daemon.ledger_path());
         assert!(broken.is_empty(), "{broken:#?}");
         let saved = daemon.counts().states.get("saved").copied();

@@ -13,11 +13,8 @@ use common::daemon::{Daemon, Mailbox};
 use common::letter::letter;
 use common::sandbox::SandboxProcess;
 use common::world::World;
-use common::{Dice, dovecot, wait_for};
+use common::{Dice, LIMIT, dovecot, wait_for};
 use serde_json::json;
-
-/// Each lost call pauses everything for a second and more.
-const LONG: Duration = Duration::from_secs(180);
 
 /// Files `before` mails as history and `later` live ones through a CRM with these odds.
 fn all_is_filed_once(odds: Odds, before: usize, later: usize) {
@@ -33,14 +30,14 @@ fn all_is_filed_once(odds: Odds, before: usize, later: usize) {
         world.deliver(&dovecot, number);
     }
     let daemon = Daemon::running(&faults.url(), &[Mailbox::on(&dovecot, "sales")]);
-    daemon.wait_for_messages(before as u64, LONG);
+    daemon.wait_for_messages(before as u64, LIMIT);
     world.write_later(before + later, &mut dice);
     for number in before..before + later {
         world.deliver(&dovecot, number);
     }
     let all = (before + later) as u64;
     let mut asked = Instant::now();
-    wait_for("all to be filed", LONG, || {
+    wait_for("all to be filed", LIMIT, || {
         // The pauses double as long as the trouble lasts: they are cut short. The proxy is done
         // with a call when its answer is lost.
         if asked.elapsed() > Duration::from_secs(2) {
@@ -87,13 +84,13 @@ fn promise_03_what_was_made_is_looked_up_by_its_origin_before_it_is_sent_again()
     let crm = SandboxProcess::start();
     let faults = CrmFaults::to(crm.port(), 1);
     let daemon = Daemon::running(&faults.url(), &[Mailbox::on(&dovecot, "sales")]);
-    wait_for("the CRM to be asked", LONG, || !faults.calls_of("profile").is_empty());
+    wait_for("the CRM to be asked", LIMIT, || !faults.calls_of("profile").is_empty());
     faults.script("crm.item.add", &[Fault::AnswerLost]);
     faults.script("crm.activity.add", &[Fault::AnswerLost]);
     faults.script("crm.activity.update", &[Fault::AnswerLost]);
     let mail = letter("ana@client.example", "sales@example.com", "one@client.example");
     dovecot.deliver("sales", "INBOX", &mail.file("a.bin", b"a").raw()).unwrap();
-    daemon.wait_until_filed(1, LONG);
+    daemon.wait_until_filed(1, LIMIT);
 
     for method in ["crm.item.add", "crm.activity.add", "crm.activity.update"] {
         assert_eq!(faults.calls_of(method).len(), 1, "{method} was sent again");

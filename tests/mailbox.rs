@@ -9,10 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use common::imap_client::ImapClient;
 use common::mails::Mail;
 use common::scene::{
-    LIMIT, Scene, activity, mail, message, places, reconciled, said, sent, until_mailbox,
-    until_state,
+    Scene, activity, mail, message, places, reconciled, said, sent, until_mailbox, until_state,
 };
-use common::{block_on, daemon::Daemon, wait_for};
+use common::{LIMIT, block_on, daemon::Daemon, wait_for};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -53,7 +53,7 @@ fn promise_04_no_call_makes_the_crm_send_a_mail_again() {
     for number in 60..110 {
         world.deliver(&dovecot, number);
     }
-    daemon.wait_until_filed(110, 8 * LIMIT);
+    daemon.wait_until_filed(110, LIMIT);
     world.assert_filed(&crm, &daemon);
 
     faults.assert_sends_no_mail();

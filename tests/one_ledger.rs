@@ -7,7 +7,6 @@ use crate::common;
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use common::acceptor::Acceptor;
 use common::crm_faults::CrmFaults;
@@ -15,10 +14,9 @@ use common::daemon::{Daemon, Mailbox};
 use common::letter::letter;
 use common::sandbox::SandboxProcess;
 use common::world::World;
-use common::{Dice, dovecot, http, wait_for};
+use common::{Dice, LIMIT, dovecot, http, wait_for};
 use serde_json::json;
 
-const LIMIT: Duration = Duration::from_secs(90);
 const SALES: &str = "sales@example.com";
 
 /// What the daemon says as it refuses to start, and its exit code.

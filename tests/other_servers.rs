@@ -2,17 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::time::Duration;
-
 use crate::common::daemon::{Daemon, Mailbox};
 use crate::common::imap_server::{Asked, ImapServer, Play};
 use crate::common::mails::Mail;
 use crate::common::sandbox::SandboxProcess;
-use crate::common::wait_for;
+use crate::common::{LIMIT, wait_for};
 use serde_json::Value;
-
-/// For what needs several connections, with the pauses between them.
-const LIMIT: Duration = Duration::from_secs(90);
 
 fn raw(number: u32) -> Vec<u8> {
     Mail::from(&format!("ana{number}@client{number}.example"))

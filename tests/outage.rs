@@ -15,14 +15,12 @@ use common::crm_faults::{Call, CrmFaults, Fault};
 use common::daemon::{Daemon, Mailbox};
 use common::letter::{letter, subject};
 use common::sandbox::SandboxProcess;
-use common::{block_on, dovecot, wait_for};
+use common::{LIMIT, block_on, dovecot, wait_for};
 use mailcrm::demo::dovecot::Dovecot;
 use mailcrm::ledger::Ledger;
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A call that was lost may be waited for a minute.
-const LIMIT: Duration = Duration::from_secs(180);
 const SALES: &str = "sales@example.com";
 
 /// A mail server, a CRM behind a proxy, and a daemon that was not started yet.

@@ -1,7 +1,5 @@
 //! A private Dovecot and a sandbox CRM, and what tests ask of both.
 
-use std::time::Duration;
-
 use mailcrm::demo::dovecot::Dovecot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,10 +7,7 @@ use tempfile::TempDir;
 use super::daemon::{Daemon, Mailbox};
 use super::mails::Mail;
 use super::sandbox::SandboxProcess;
-use super::{dovecot, dovecot_with, wait_for};
-
-/// How long anything may take that needs a connection or two, on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(90);
+use super::{LIMIT, dovecot, dovecot_with, wait_for};
 
 pub struct Scene {
     pub dovecot: Dovecot,
