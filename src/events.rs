@@ -48,8 +48,13 @@ pub fn mailbox_connected(mailbox: &str, folders: usize, waits_by: &str) {
     tracing::info!(mailbox, folders, waits_by, "mailbox connected");
 }
 
+/// A part of a second is one.
+fn seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+}
+
 pub fn mailbox_lost(mailbox: &str, error: &str, delay: Duration) {
-    tracing::warn!(mailbox, error, delay_secs = delay.as_secs(), "mailbox lost");
+    tracing::warn!(mailbox, error, delay_secs = seconds(delay), "mailbox lost");
 }
 
 pub fn mailbox_blocked(mailbox: &str, error: &str, delay: Duration) {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+use std::sync::{Arc, Mutex};
+
 use crate::common::daemon::{Daemon, Mailbox};
 use crate::common::imap_server::{Asked, ImapServer, Play};
 use crate::common::mails::Mail;
@@ -11,6 +13,14 @@ use serde_json::Value;
 
 fn raw(number: u32) -> Vec<u8> {
     Mail::from(&format!("ana{number}@client{number}.example"))
+        .id(&format!("mail-{number}@client.example"))
+        .subject(&format!("Mail {number}"))
+        .raw()
+}
+
+fn sent(number: u32) -> Vec<u8> {
+    Mail::from("sales@example.com")
+        .to(&format!("bo{number}@client.example"))
         .id(&format!("mail-{number}@client.example"))
         .subject(&format!("Mail {number}"))
         .raw()
@@ -92,6 +102,78 @@ fn a_server_that_names_no_uidnext_in_select_is_left_in_peace() {
     scene.server.deliver("INBOX", &raw(4));
     scene.until_filed(&["Mail 1", "Mail 2", "Mail 3", "Mail 4"]);
     assert_eq!(scene.server.connections(), 1);
+}
+
+#[test]
+fn a_server_that_does_not_find_its_last_message_has_history_all_the_same() {
+    let scene = Scene::new();
+    scene.server.deliver("Sent", &sent(3));
+    // Courier always, and Cyrus where the newest was deleted.
+    scene.server.trap(|asked, mut honest| {
+        if asked.command == "UID SEARCH UID *" {
+            honest[0] = b"* SEARCH\r\n".to_vec();
+        }
+        Play::Say(honest)
+    });
+    // What is as old as the first reading, in seconds, is new.
+    let now = || jiff::Timestamp::now().as_second();
+    let delivered = now();
+    wait_for("another second", LIMIT, || now() > delivered);
+    let mut mailbox = scene.server.mailbox("sales");
+    mailbox.crm = "history_outgoing = false\n".to_owned();
+    let daemon = scene.daemon(mailbox);
+    scene.until_filed(&["Mail 1", "Mail 2"]);
+    wait_for("the history to be passed over", LIMIT, || {
+        daemon.counts().states.get("skipped") == Some(&1)
+    });
+    scene.server.deliver("Sent", &sent(4));
+    scene.until_filed(&["Mail 1", "Mail 2", "Mail 4"]);
+}
+
+#[test]
+fn a_server_that_takes_uids_in_search_for_sequence_numbers_loses_no_mail() {
+    let scene = Scene::new();
+    let next = Arc::new(Mutex::new((3_u32..=9).collect::<Vec<u32>>()));
+    for number in 3..=9 {
+        scene.server.deliver("INBOX", &raw(number));
+    }
+    for uid in 1..=2 {
+        scene.server.remove("INBOX", uid);
+    }
+    // GNU Mailutils 3.15.
+    let there = Arc::clone(&next);
+    scene.server.trap(move |asked, honest| {
+        let Some(set) = asked.command.strip_prefix("UID SEARCH UID ") else {
+            return Play::Say(honest);
+        };
+        let there = there.lock().unwrap();
+        let set = set.split(' ').next().unwrap();
+        let (low, high) = set.split_once(':').unwrap_or((set, set));
+        let (Ok(low), Ok(high)) = (low.parse(), high.parse()) else {
+            return Play::Say(vec![asked.tagged("BAD UID SEARCH Bogus number set")]);
+        };
+        let by_number = there.iter().zip(1_u32..);
+        let found: Vec<String> = by_number
+            .filter(|(_, number)| (low..=high).contains(number))
+            .map(|(uid, _)| uid.to_string())
+            .collect();
+        let found = format!("* SEARCH {}\r\n", found.join(" "));
+        Play::Say(vec![found.into_bytes(), asked.tagged("OK done")])
+    });
+    let daemon = scene.daemon(scene.server.mailbox("sales"));
+    let mut subjects: Vec<String> = (3..=9).map(|number| format!("Mail {number}")).collect();
+    let filed = |subjects: &[String]| {
+        scene.until_filed(&subjects.iter().map(String::as_str).collect::<Vec<&str>>());
+    };
+    filed(&subjects);
+    for number in [10, 11] {
+        next.lock().unwrap().push(number);
+        scene.server.deliver("INBOX", &raw(number));
+        subjects.push(format!("Mail {number}"));
+        subjects.sort_unstable();
+        filed(&subjects);
+    }
+    assert_eq!(daemon.mailcrm(&["reconcile"]).code, 0);
 }
 
 #[test]

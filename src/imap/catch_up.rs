@@ -96,6 +96,9 @@ impl CatchUp<'_> {
             Some(opened) => Opened { uid_next: 0, exists: u32::MAX, ..opened },
             None => self.link.select(&folder.listed.wire).await?,
         };
+        if already.is_none() && opened.exists > 0 {
+            self.link.try_search().await?;
+        }
         let now = unix_now();
         let name = folder.listed.name.as_str().to_owned();
         let ledger = &self.intake.ledger;

@@ -46,6 +46,9 @@ pub(super) enum Extent {
 impl Link {
     /// UIDs in `low..=high` that are on the server, in order.
     pub(super) async fn uids(&mut self, low: u32, high: u32) -> Result<Vec<u32>, Error> {
+        if self.counts_in_search {
+            return self.handed_out(low, high).await;
+        }
         let command = format!("UID SEARCH UID {}", range(low, high));
         let mut uids = self.search("list messages", &command).await?;
         // `n:*` names the last message even if its UID is lower (RFC 3501 §6.4.8).
@@ -53,10 +56,57 @@ impl Link {
         Ok(uids)
     }
 
-    /// The highest UID; the folder must not be empty (`*` is BAD there for some servers).
-    pub(super) async fn last_uid(&mut self) -> Result<u32, Error> {
-        let uids = self.search("look for the last message", "UID SEARCH UID *").await?;
-        Ok(uids.last().copied().unwrap_or(0))
+    /// The same by FETCH, where SEARCH is of no use: it may leave out what cannot be read.
+    async fn handed_out(&mut self, low: u32, high: u32) -> Result<Vec<u32>, Error> {
+        let mut uids = self.uids_of("list messages", &range(low, high)).await?;
+        uids.retain(|uid| (low..=high).contains(uid));
+        Ok(uids)
+    }
+
+    /// The highest UID; the folder must not be empty (`*` is BAD there for some servers). `None` if
+    /// the server does not say.
+    ///
+    /// By FETCH: Courier, and Cyrus where the newest is gone, find nothing in `UID SEARCH UID *`,
+    /// and Mailutils takes that for a mistake.
+    pub(super) async fn last_uid(&mut self) -> Result<Option<u32>, Error> {
+        match self.uids_of("look for the last message", "*").await {
+            Err(Error::No { .. } | Error::Busy { .. }) if !self.broken => Ok(None),
+            other => Ok(other?.last().copied()),
+        }
+    }
+
+    /// The UIDs of a set that are handed out, in order.
+    async fn uids_of(&mut self, doing: &'static str, set: &str) -> Result<Vec<u32>, Error> {
+        let mut uids: Vec<u32> = Vec::new();
+        self.run(doing, &format!("UID FETCH {set} (UID)"), |answer| {
+            // What brings more than was asked for is news of another message.
+            if let Response::Fetch(_, attributes) = answer
+                && let [AttributeValue::Uid(uid)] = attributes.as_slice()
+            {
+                uids.push(*uid);
+            }
+        })
+        .await?;
+        uids.sort_unstable();
+        uids.dedup();
+        Ok(uids)
+    }
+
+    /// Finds out, once a folder and session, whether the server takes the UIDs of a SEARCH for
+    /// sequence numbers, as Mailutils does: then the last message is not found by its UID, unless
+    /// both are the same for all. FETCH is used instead from then on.
+    pub(super) async fn try_search(&mut self) -> Result<(), Error> {
+        let Some(wire) = self.selected.clone() else { return Ok(()) };
+        if self.counts_in_search || !self.tried.insert(wire) {
+            return Ok(());
+        }
+        let Some(last) = self.last_uid().await? else { return Ok(()) };
+        match self.search("list messages", &format!("UID SEARCH UID {last}")).await {
+            Ok(found) => self.counts_in_search = !found.contains(&last),
+            Err(Error::No { .. } | Error::Busy { .. }) if !self.broken => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// UIDs in `low..=high` whose INTERNALDATE lies on or after the day of `since`, or on a day
@@ -68,7 +118,7 @@ impl Link {
         since: i64,
     ) -> Result<Vec<u32>, Error> {
         // SINCE disregards time and zone (RFC 3501 §6.4.4): a day more catches every zone.
-        let Some(day) = day(since.saturating_sub(86_400)) else {
+        let Some(day) = day(since.saturating_sub(86_400)).filter(|_| !self.counts_in_search) else {
             return self.uids(low, high).await;
         };
         let command = format!("UID SEARCH UID {} SINCE {day}", range(low, high));

@@ -34,7 +34,7 @@ impl CatchUp<'_> {
         let last = match widen {
             Some(floor) => floor,
             None if opened.exists == 0 => 0,
-            None => self.link.last_uid().await?,
+            None => self.link.last_uid().await?.unwrap_or(opened.uid_next.saturating_sub(1)),
         };
         let first = match opened.exists {
             // A range is an error in an empty folder on some servers.

@@ -143,6 +143,10 @@ pub(super) struct Link {
     pub selected: Option<String>,
     /// A command was not followed to its end: the next answers would be the wrong ones.
     pub(super) broken: bool,
+    /// The server takes the UIDs of a SEARCH for sequence numbers.
+    pub(super) counts_in_search: bool,
+    /// Folders in which that was tried.
+    pub(super) tried: HashSet<String>,
 }
 
 impl Link {
@@ -154,6 +158,8 @@ impl Link {
             news: News::default(),
             selected: None,
             broken: false,
+            counts_in_search: false,
+            tried: HashSet::new(),
         }
     }
 

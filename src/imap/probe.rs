@@ -86,6 +86,7 @@ impl Probe {
         if opened.exists == 0 {
             return Ok((opened.uid_validity, Vec::new()));
         }
+        self.link.try_search().await?;
         let end = if opened.uid_next == 0 { u32::MAX } else { opened.uid_next - 1 };
         let mut uids = Vec::new();
         let mut low: u32 = 1;

@@ -18,8 +18,9 @@ pub(super) const AGAIN: Duration = Duration::from_secs(10);
 const LOST_AGAIN: Duration = Duration::from_secs(300);
 /// Between two tries of a list of folders that cannot be read.
 const UNLISTED: Duration = Duration::from_secs(3600);
-/// Renumberings of a folder in a day after which it is left alone.
+/// Renumberings of a folder in a day after which there is time between two.
 const RENUMBERINGS: usize = 5;
+const RENUMBERED: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Lives as long as the mailbox's task, over reconnections.
@@ -142,12 +143,14 @@ impl Trouble {
     }
 
     /// Takes note of a renumbering. Returns whether it was one too many: then the server gives a
-    /// new UIDVALIDITY at every look, and the folder would be read for ever.
+    /// new UIDVALIDITY at every look, or with every mail (Mailutils), and the folder would be read
+    /// for ever.
     pub(super) fn renumbered(&mut self, folder: &str, now: Instant) -> bool {
         self.forget(folder);
         let times = self.renumbered.entry(folder.to_owned()).or_default();
         times.retain(|at| now.saturating_duration_since(*at) < DAY);
-        if times.len() < RENUMBERINGS {
+        let lately = times.last().is_some_and(|at| now.saturating_duration_since(*at) < RENUMBERED);
+        if times.len() < RENUMBERINGS || !lately {
             times.push(now);
             return false;
         }
@@ -291,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_renumbered_more_than_five_times_a_day_is_left_alone() {
+    fn folder_renumbered_more_than_five_times_a_day_is_read_every_ten_minutes() {
         let mut trouble = Trouble::default();
         let now = Instant::now();
         for _ in 0..5 {
@@ -299,6 +302,8 @@ mod tests {
         }
         assert!(trouble.renumbered("Sent", now));
         assert!(!trouble.renumbered("INBOX", now));
+        assert!(!trouble.renumbered("Sent", now + RENUMBERED));
+        assert!(trouble.renumbered("Sent", now + RENUMBERED));
         assert!(!trouble.renumbered("Sent", now + DAY));
     }
 }
