@@ -33,6 +33,7 @@ use suspects::Suspects;
 /// Mails asked about together: enough to share the look-ups, few enough that live mail does not
 /// wait long for them.
 const ROUND: usize = 50;
+/// Rounds beside a first one whose call hangs.
 const ROUNDS: usize = 4;
 /// Lost answers without a delivery between them after which everything waits.
 const IN_A_ROW: u32 = 3;

@@ -23,9 +23,9 @@ use crate::unix_now;
 
 /// Lanes delivered at once.
 const LANES: usize = 4;
-/// How long no call of a round may be answered before others begin beside it, and how many there
-/// may be.
+/// How long no call may be answered before a further round begins beside this one.
 const SLOW: Duration = Duration::from_secs(3);
+/// The longest before a mail looks again whether the one it answers is filed, in seconds.
 const LONGEST_PARENT_WAIT: i64 = 60;
 
 impl<C: Crm> Filing<C> {
