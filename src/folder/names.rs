@@ -34,13 +34,14 @@ pub fn in_gmail(folded: &str) -> Option<Role> {
 const SENT: &[&str] = &[
     // English
     "sent", "sent items", "sent mail", "sent messages", "sent email", "sent emails", "sent e-mail",
-    "sent-mail", "sent-items", "sentmail", "sentitems", "sent objects",
+    "sent-mail", "sent-items", "sentmail", "sentitems", "sentbox", "sent objects",
     // Spanish, Catalan
-    "enviados", "enviadas", "elementos enviados", "mensajes enviados", "correo enviado",
+    "enviados", "enviadas", "enviado", "enviada", "elementos enviados", "mensajes enviados", "correo enviado",
     "correos enviados", "correo electrónico enviado", "enviats", "elements enviats",
     // German
     "gesendet", "gesendete", "gesendete elemente", "gesendete objekte", "gesendete nachrichten",
     "gesendete e-mails", "gesendete mails", "gesendete post", "versendet",
+    "gesendete mail",
     // French
     "envoyés", "envoyes", "éléments envoyés", "elements envoyes", "messages envoyés",
     "courrier envoyé", "courriers envoyés", "mails envoyés", "e-mails envoyés", "objets envoyés",
@@ -70,18 +71,23 @@ const SENT: &[&str] = &[
     "送信済みトレイ", "送信済みボックス",
     // Dutch
     "verzonden", "verzonden items", "verzonden berichten", "verzonden e-mail", "verzonden e-mails",
-    "verstuurd",
+    "verzonden mail", "verzonden mails", "verstuurd", "verstuurde items",
     // Swedish, Danish, Norwegian, Finnish
     "skickat", "skickade", "skickade objekt", "skickade meddelanden", "skickad e-post",
     "skickad post", "skickade mail", "sendt", "sendt post", "sendt e-post", "sendte elementer",
-    "sendte meddelelser", "sendte beskeder", "lähetetyt", "lähetetyt viestit", "lähetetty",
+    "sendte meddelelser", "sendte beskeder", "sendte mails", "sendte mail", "sendte e-mails",
+    "lähetetyt", "lähetetyt viestit", "lähetetyt kohteet", "lähetetty",
     // Czech, Slovak
     "odeslané", "odeslaná pošta", "odeslané zprávy", "odeslané položky", "odoslané",
     "odoslaná pošta", "odoslané správy", "odoslané položky",
     // Hungarian, Romanian, Greek, Croatian and Serbian, Korean
-    "elküldött", "elküldöttek", "elküldött elemek", "elküldött üzenetek", "trimise",
-    "elemente trimise", "mesaje trimise", "απεσταλμένα", "σταλμένα", "poslano", "poslane stavke",
-    "보낸 편지함", "보낸편지함", "보낸 메일함", "보낸메일함",
+    "elküldött", "elküldöttek", "elküldött elemek", "elküldött üzenetek", "elküldött levelek",
+    "trimise", "elemente trimise", "mesaje trimise", "απεσταλμένα", "σταλμένα",
+    "απεσταλμένα στοιχεία", "απεσταλμένα μηνύματα", "απεσταλμένη αλληλογραφία", "poslano",
+    "poslane stavke", "보낸 편지함", "보낸편지함", "보낸 메일함", "보낸메일함",
+    // Bulgarian, Estonian, Hebrew, Arabic, Vietnamese
+    "изпратени", "изпратени елементи", "saadetud", "saadetud üksused", "פריטים שנשלחו",
+    "דואר שנשלח", "العناصر المرسلة", "البريد المرسل", "thư đã gửi", "mục đã gửi",
 ];
 
 #[rustfmt::skip]
@@ -89,6 +95,8 @@ const SPAM: &[&str] = &[
     // English
     "spam", "junk", "junk mail", "junk email", "junk e-mail", "junk-email", "junk-e-mail",
     "junk-mail", "junkmail", "bulk", "bulk mail", "spam mail", "spam e-mail", "spambox", "[spam]",
+    // Open-Xchange: what a user has confirmed
+    "confirmed-spam", "confirmed spam",
     // Spanish, Catalan
     "correo no deseado", "correo electrónico no deseado", "no deseado", "no deseados",
     "correo basura", "correu brossa",
@@ -114,6 +122,8 @@ const SPAM: &[&str] = &[
     // Chinese
     "垃圾邮件", "垃圾电子邮件", "垃圾信件", "垃圾箱", "垃圾邮箱", "垃圾郵件", "垃圾電郵", "垃圾電子郵件",
     "垃圾信件匣", "垃圾郵件匣", "廣告郵件", "广告邮件",
+    // NetEase (163, 126)
+    "病毒文件夹", "病毒邮件",
     // Japanese
     "迷惑メール", "迷惑ﾒｰﾙ", "迷惑メールフォルダ", "迷惑メールフォルダー", "スパム", "スパムメール",
     "ジャンク", "ジャンクメール", "ジャンク メール",
@@ -125,9 +135,12 @@ const SPAM: &[&str] = &[
     // Czech, Slovak
     "nevyžádaná pošta", "nevyžádané", "nevyžádané zprávy", "nevyžiadaná pošta",
     // Hungarian, Romanian, Greek, Croatian, Korean
-    "levélszemét", "spamek", "mesaje nedorite", "e-mail nedorit", "ανεπιθύμητα",
+    "levélszemét", "spamek", "mesaje nedorite", "e-mail nedorit", "e-mailuri nedorite", "ανεπιθύμητα",
     "ανεπιθύμητη αλληλογραφία", "neželjena pošta", "스팸", "스팸함", "스팸메일함", "스팸 메일함",
     "정크 메일", "정크메일",
+    // Bulgarian, Estonian, Hebrew, Arabic, Vietnamese
+    "нежелана поща", "rämpspost", "דואר זבל", "ספאם", "البريد غير الهام",
+    "البريد الإلكتروني غير الهام", "البريد العشوائي", "thư rác", "email rác",
 ];
 
 #[rustfmt::skip]
@@ -166,7 +179,7 @@ const TRASH: &[&str] = &[
     // Chinese
     "已删除", "已删除邮件", "已删除的邮件", "已删除信息", "已删除项目", "废件箱", "废纸篓", "回收站", "垃圾桶",
     "已刪除", "已刪除郵件", "已刪除的郵件", "已刪除的信件", "已刪除項目", "刪除的郵件", "刪除的郵件匣",
-    "回收筒", "資源回收筒",
+    "已删除的项目", "已刪除的項目", "回收筒", "資源回收筒",
     // Japanese
     "ごみ箱", "ゴミ箱", "削除済み", "削除済みアイテム", "削除済みメール", "削除済みﾒｰﾙ", "削除済みメッセージ",
     "削除済みトレイ",
@@ -175,24 +188,31 @@ const TRASH: &[&str] = &[
     "verwijderde e-mail",
     // Swedish, Danish, Norwegian, Finnish
     "papperskorgen", "papperskorg", "borttaget", "borttagna", "borttagna objekt",
-    "borttagna meddelanden", "raderat", "papirkurv", "papirkurven", "slettet post",
+    "borttagna meddelanden", "raderat", "raderade", "raderade objekt", "papirkurv", "papirkurven", "slettet post",
     "slettede elementer", "slettede meddelelser", "slettede beskeder", "slettet", "søppel",
     "søppelkasse", "søppelbøtte", "roskakori", "poistetut", "poistetut viestit",
+    "poistetut kohteet", "slettede mails", "slettede e-mails",
     // Czech, Slovak
     "koš", "odpadkový koš", "odstraněné", "odstraněná pošta", "odstraněné položky",
     "odstraněné zprávy", "smazané", "smazaná pošta", "smazané zprávy", "kôš", "vymazané",
     "odstránené položky", "odstránená pošta", "vymazané správy",
     // Hungarian, Romanian, Greek, Croatian, Korean
-    "kuka", "lomtár", "törölt", "törölt elemek", "törölt üzenetek", "coș de gunoi",
+    "kuka", "lomtár", "törölt", "törölt elemek", "törölt üzenetek", "törölt levelek",
+    "coș de gunoi", "coșul de gunoi", "coşul de gunoi", "mesaje şterse", "διαγραμμένα μηνύματα",
+    "απορρίμματα",
     "coş de gunoi", "elemente șterse", "elemente şterse", "mesaje șterse", "κάδος",
     "κάδος απορριμμάτων", "διαγραμμένα", "διαγραμμένα στοιχεία", "smeće", "izbrisane stavke",
-    "휴지통", "지운 편지함", "지운편지함",
+    "휴지통", "지운 편지함", "지운편지함", "삭제된 항목",
+    // Bulgarian, Estonian, Hebrew, Arabic, Vietnamese
+    "кошче", "изтрити", "изтрити елементи", "prügikast", "kustutatud", "kustutatud üksused",
+    "פריטים שנמחקו", "אשפה", "العناصر المحذوفة", "المهملات", "سلة المهملات", "thùng rác",
+    "mục đã xóa",
 ];
 
 #[rustfmt::skip]
 const DRAFTS: &[&str] = &[
     // English, Spanish, Catalan
-    "drafts", "draft", "draft messages", "borradores", "borrador", "esborranys",
+    "drafts", "draft", "draft messages", "draftbox", "borradores", "borrador", "esborranys",
     // German, French, Italian, Portuguese
     "entwürfe", "entwurf", "entwuerfe", "brouillons", "brouillon", "bozze", "bozza", "rascunhos",
     "rascunho",
@@ -210,8 +230,10 @@ const DRAFTS: &[&str] = &[
     // Czech, Slovak
     "koncepty", "koncept", "rozepsané", "rozepsaná pošta", "rozpísané",
     // Hungarian, Romanian, Greek, Croatian, Korean
-    "piszkozatok", "piszkozat", "vázlatok", "ciorne", "schițe", "schiţe", "πρόχειρα", "skice",
-    "임시 보관함", "임시보관함", "임시 편지함",
+    "piszkozatok", "piszkozat", "vázlatok", "ciorne", "mesaje nefinalizate", "schițe", "schiţe", "πρόχειρα", "skice",
+    "임시 보관함", "임시보관함", "임시 편지함", "임시편지함",
+    // Bulgarian, Estonian, Hebrew, Arabic, Vietnamese
+    "чернови", "mustandid", "טיוטות", "المسودات", "مسودات", "thư nháp",
 ];
 
 #[rustfmt::skip]
@@ -238,7 +260,8 @@ const GMAIL_ALL: &[&str] = &[
     "すべてのメール", "alle e-mail", "alle e-mails", "alle berichten", "alla mail", "alla mejl",
     "alla e-postmeddelanden", "al post", "all e-post", "kaikki viestit", "všechny zprávy",
     "všetky správy", "összes levél", "toate mesajele", "όλα τα μηνύματα", "sve poruke",
-    "전체보관함",
+    "전체보관함", "전체 보관함", "全部郵件", "alle mails", "alle beskeder", "всички съобщения",
+    "כל הדואר", "كل البريد", "tất cả thư",
 ];
 
 #[cfg(test)]

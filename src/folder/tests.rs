@@ -154,6 +154,128 @@ fn the_name_says_what_a_folder_is_for() {
 }
 
 #[test]
+fn each_server_and_language_has_its_four_folders() {
+    #[rustfmt::skip]
+    let cases: &[(&str, char, &str, &str, &str, &str)] = &[
+        // Providers and programs.
+        ("Apple, QQ",          '/', "Sent Messages", "Junk", "Deleted Messages", "Drafts"),
+        ("Thunderbird",        '/', "Sent", "Junk", "Trash", "Drafts"),
+        ("Outlook, Exchange",  '/', "Sent Items", "Junk E-mail", "Deleted Items", "Drafts"),
+        ("Outlook.com",        '/', "Sent", "Junk", "Deleted", "Drafts"),
+        ("Yahoo",              '/', "Sent", "Bulk Mail", "Trash", "Draft"),
+        ("Yandex",             '|', "Отправленные", "Спам", "Удаленные", "Черновики"),
+        ("Mail.ru",            '/', "Отправленные", "Спам", "Корзина", "Черновики"),
+        ("Rambler",            '/', "SentBox", "Spam", "Trash", "DraftBox"),
+        ("NetEase (163, 126)", '/', "已发送", "垃圾邮件", "已删除", "草稿箱"),
+        ("GMX, WEB.DE",        '/', "Gesendet", "Spamverdacht", "Papierkorb", "Entwürfe"),
+        ("T-Online",           '/', "INBOX/Sent", "INBOX/Spam", "INBOX/Trash", "INBOX/Drafts"),
+        ("Open-Xchange",       '/', "Gesendete Objekte", "confirmed-spam", "Papierkorb", "Entwürfe"),
+        ("Courier",            '.', "INBOX.Sent", "INBOX.Junk", "INBOX.Trash", "INBOX.Drafts"),
+        ("Cyrus, old Horde",   '.', "INBOX.sent-mail", "INBOX.spam", "INBOX.trash", "INBOX.drafts"),
+        ("Dovecot, Roundcube", '.', "INBOX.INBOX.Sent", "Junk", "Trash", "Drafts"),
+        ("Plesk, Italian",     '.', "INBOX.Inviata", "INBOX.Spam", "INBOX.Cestino", "INBOX.Bozze"),
+        ("Orange, Free",       '/', "Envoyés", "QUARANTAINE", "Corbeille", "Brouillons"),
+        // Outlook and Exchange by language.
+        ("Outlook, Spanish",   '/', "Elementos enviados", "Correo no deseado", "Elementos eliminados", "Borradores"),
+        ("Outlook, German",    '/', "Gesendete Elemente", "Junk-E-Mail", "Gelöschte Elemente", "Entwürfe"),
+        ("Outlook, French",    '/', "Éléments envoyés", "Courrier indésirable", "Éléments supprimés", "Brouillons"),
+        ("Outlook, Italian",   '/', "Posta inviata", "Posta indesiderata", "Posta eliminata", "Bozze"),
+        ("Outlook, pt-BR",     '/', "Itens Enviados", "Lixo Eletrônico", "Itens Excluídos", "Rascunhos"),
+        ("Outlook, pt",        '/', "Itens Enviados", "Lixo Eletrónico", "Itens Eliminados", "Rascunhos"),
+        ("Outlook, Polish",    '/', "Elementy wysłane", "Wiadomości-śmieci", "Elementy usunięte", "Wersje robocze"),
+        ("Outlook, Russian",   '/', "Отправленные", "Нежелательная почта", "Удаленные", "Черновики"),
+        ("Outlook, Turkish",   '/', "Gönderilmiş Öğeler", "Önemsiz E-posta", "Silinmiş Öğeler", "Taslaklar"),
+        ("Outlook, zh-CN",     '/', "已发送邮件", "垃圾邮件", "已删除邮件", "草稿"),
+        ("Outlook, zh-TW",     '/', "寄件備份", "垃圾郵件", "刪除的郵件", "草稿"),
+        ("Outlook, Japanese",  '/', "送信済みアイテム", "迷惑メール", "削除済みアイテム", "下書き"),
+        ("Outlook, Dutch",     '/', "Verzonden items", "Ongewenste e-mail", "Verwijderde items", "Concepten"),
+        ("Outlook, Swedish",   '/', "Skickade objekt", "Skräppost", "Borttagna objekt", "Utkast"),
+        ("Outlook, Danish",    '/', "Sendt post", "Uønsket e-mail", "Slettet post", "Kladder"),
+        ("Outlook, Norwegian", '/', "Sendte elementer", "Søppelpost", "Slettede elementer", "Utkast"),
+        ("Outlook, Finnish",   '/', "Lähetetyt", "Roskaposti", "Poistetut", "Luonnokset"),
+        ("Outlook, Czech",     '/', "Odeslaná pošta", "Nevyžádaná pošta", "Odstraněná pošta", "Koncepty"),
+        ("Outlook, Slovak",    '/', "Odoslaná pošta", "Nevyžiadaná pošta", "Odstránené položky", "Koncepty"),
+        ("Outlook, Hungarian", '/', "Elküldött elemek", "Levélszemét", "Törölt elemek", "Piszkozatok"),
+        ("Outlook, Romanian",  '/', "Elemente trimise", "E-mail nedorit", "Elemente șterse", "Schițe"),
+        ("Outlook, Ukrainian", '/', "Надіслані", "Небажана пошта", "Видалені", "Чернетки"),
+        ("Outlook, Greek",     '/', "Απεσταλμένα", "Ανεπιθύμητη αλληλογραφία", "Διαγραμμένα", "Πρόχειρα"),
+        ("Outlook, Korean",    '/', "보낸 편지함", "정크 메일", "지운 편지함", "임시 보관함"),
+        ("Outlook, Bulgarian", '/', "Изпратени", "Нежелана поща", "Изтрити", "Чернови"),
+        ("Outlook, Hebrew",    '/', "פריטים שנשלחו", "דואר זבל", "פריטים שנמחקו", "טיוטות"),
+        ("Outlook, Arabic",    '/', "العناصر المرسلة", "البريد الإلكتروني غير الهام", "العناصر المحذوفة", "المسودات"),
+        // Gmail by language; spam is mostly called Spam.
+        ("Gmail, English",     '/', "[Gmail]/Sent Mail", "[Gmail]/Spam", "[Gmail]/Trash", "[Gmail]/Drafts"),
+        ("Google Mail, UK",    '/', "[Google Mail]/Sent Mail", "[Google Mail]/Spam", "[Google Mail]/Bin", "[Google Mail]/Drafts"),
+        ("Gmail, Spanish",     '/', "[Gmail]/Enviados", "[Gmail]/Spam", "[Gmail]/Papelera", "[Gmail]/Borradores"),
+        ("Google Mail, German", '/', "[Google Mail]/Gesendet", "[Google Mail]/Spam", "[Google Mail]/Papierkorb", "[Google Mail]/Entwürfe"),
+        ("Gmail, French",      '/', "[Gmail]/Messages envoyés", "[Gmail]/Spam", "[Gmail]/Corbeille", "[Gmail]/Brouillons"),
+        ("Gmail, Italian",     '/', "[Gmail]/Posta inviata", "[Gmail]/Spam", "[Gmail]/Cestino", "[Gmail]/Bozze"),
+        ("Gmail, pt-BR",       '/', "[Gmail]/E-mails enviados", "[Gmail]/Spam", "[Gmail]/Lixeira", "[Gmail]/Rascunhos"),
+        ("Gmail, pt",          '/', "[Gmail]/Correio enviado", "[Gmail]/Spam", "[Gmail]/Lixo", "[Gmail]/Rascunhos"),
+        ("Gmail, Polish",      '/', "[Gmail]/Wysłane", "[Gmail]/Spam", "[Gmail]/Kosz", "[Gmail]/Wersje robocze"),
+        ("Gmail, Russian",     '/', "[Gmail]/Отправленные", "[Gmail]/Спам", "[Gmail]/Корзина", "[Gmail]/Черновики"),
+        ("Gmail, Turkish",     '/', "[Gmail]/Gönderilmiş Postalar", "[Gmail]/Spam", "[Gmail]/Çöp Kutusu", "[Gmail]/Taslaklar"),
+        ("Gmail, zh-CN",       '/', "[Gmail]/已发邮件", "[Gmail]/垃圾邮件", "[Gmail]/已删除邮件", "[Gmail]/草稿"),
+        ("Gmail, zh-TW",       '/', "[Gmail]/寄件備份", "[Gmail]/垃圾郵件", "[Gmail]/垃圾桶", "[Gmail]/草稿"),
+        ("Gmail, Japanese",    '/', "[Gmail]/送信済みメール", "[Gmail]/迷惑メール", "[Gmail]/ゴミ箱", "[Gmail]/下書き"),
+        ("Gmail, Dutch",       '/', "[Gmail]/Verzonden berichten", "[Gmail]/Spam", "[Gmail]/Prullenbak", "[Gmail]/Concepten"),
+        ("Gmail, Danish",      '/', "[Gmail]/Sendte mails", "[Gmail]/Spam", "[Gmail]/Papirkurv", "[Gmail]/Kladder"),
+        ("Gmail, Korean",      '/', "[Gmail]/보낸편지함", "[Gmail]/스팸함", "[Gmail]/휴지통", "[Gmail]/임시보관함"),
+        // However they are written.
+        ("capitals",           '/', "SENT ITEMS", "JUNK E-MAIL", "DELETED ITEMS", "DRAFTS"),
+        ("capitals, Turkish",  '/', "GÖNDERİLMİŞ ÖĞELER", "İSTENMEYEN E-POSTA", "SİLİNMİŞ ÖĞELER", "TASLAKLAR"),
+        ("capitals, Russian",  '/', "ОТПРАВЛЕННЫЕ", "СПАМ", "КОРЗИНА", "ЧЕРНОВИКИ"),
+        ("decomposed",         '/', "E\u{301}le\u{301}ments envoye\u{301}s", "Courrier inde\u{301}sirable", "Corbeille", "Entwu\u{308}rfe"),
+        ("decomposed kana",    '/', "送信済み", "迷惑メール", "こ\u{3099}み箱", "下書き"),
+    ];
+    for (case, delimiter, sent, spam, trash, drafts) in cases {
+        let roles = [sent, spam, trash, drafts].map(|name| unconfigured(name, *delimiter, &[]));
+        let expected = [Role::Sent, Role::Spam, Role::Trash, Role::Drafts];
+        assert_eq!(roles, expected.map(|role| (role, BY_NAME)), "{case}");
+    }
+}
+
+#[test]
+fn all_mail_of_gmail_is_known_in_its_language_and_only_there() {
+    #[rustfmt::skip]
+    let names = [
+        "Todos", "Alle Nachrichten", "Tous les messages", "Tutti i messaggi", "Todos os e-mails",
+        "Todo o correio", "Wszystkie", "Вся почта", "Tüm Postalar", "所有邮件", "所有郵件", "全部郵件",
+        "すべてのメール", "Alle berichten", "Alla mail", "Alle mails", "All e-post",
+        "Kaikki viestit", "Všechny zprávy", "Összes levél", "Toate mesajele", "Уся пошта",
+        "Όλα τα μηνύματα", "전체보관함",
+    ];
+    for name in names {
+        for parent in ["[Gmail]", "[Google Mail]", "[GMAIL]"] {
+            let below = format!("{parent}/{name}");
+            assert_eq!(unconfigured(&below, '/', &[]), (Role::All, BY_NAME), "{below}");
+        }
+        assert_eq!(unconfigured(name, '/', &[]), (Role::Other, BY_NAME), "{name}");
+        let deeper = format!("[Gmail]/Kunden/{name}");
+        assert_eq!(unconfigured(&deeper, '/', &[]), (Role::Other, BY_NAME), "{deeper}");
+    }
+}
+
+#[test]
+fn a_folder_of_somebodys_own_has_no_role() {
+    #[rustfmt::skip]
+    let names = [
+        "Sent to lawyer", "Spam reports", "Trash bins project", "Draft contracts", "Not spam",
+        "No spam", "Kein Spam", "Unsent", "Presents", "Junkers", "Cabinet", "Binance", "Bin 7",
+        "Sent?", "Sent.", "[Sent]", "Spam/Reports", "Junk 2024", "Trash-1", "Drafts of Ana",
+        "Presupuestos enviados", "Enviados a clientes", "Gesendet an Kunden", "Entwürfe Logo",
+        "Papierkorbmodelle", "Courrier", "Envoyés 2020", "Posta", "Itens", "Wysłane faktury",
+        "Отправленные договоры", "Корзина покупок", "Gönderilenler 2024", "已发送合同", "垃圾处理",
+        "送信済み見積", "Outbox", "Postausgang", "Salida", "Исходящие", "发件箱", "寄件匣", "送信トレイ",
+        "Templates", "Vorlagen", "Plantillas", "Шаблоны", "Inbox2", "Posteingang", "Important",
+        "[Gmail]/Starred", "[Gmail]/Wichtig", "Se\u{301}nt", "Ѕent", "S p a m",
+    ];
+    for name in names {
+        assert_eq!(unconfigured(name, '/', &[]), (Role::Other, BY_NAME), "{name}");
+    }
+}
+
+#[test]
 fn of_two_sent_folders_the_surer_one_is_written_to() {
     let by_name = (Role::Sent, BY_NAME);
     let listed = [
