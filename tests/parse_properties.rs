@@ -186,6 +186,11 @@ fn facts(raw: &[u8]) -> Message {
     message::parse(raw).expect("no bytes may make the parser give up")
 }
 
+/// The body may tell of a bounce or a robot of which the header says nothing, or tell more of it.
+fn but_for_class(head: Message, whole: &Message) -> Message {
+    Message { class: whole.class.clone(), ..head }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -223,7 +228,7 @@ proptest! {
         let whole = facts(&raw);
         prop_assert!(message::body(&raw).is_ok());
         if whole.message_id.is_some() {
-            prop_assert_eq!(facts(header_block(&raw)), whole);
+            prop_assert_eq!(but_for_class(facts(header_block(&raw)), &whole), whole);
         }
     }
 
@@ -231,6 +236,7 @@ proptest! {
     fn header_block_alone_says_the_same_as_the_whole_mail(letter in letter()) {
         let (head, whole) = letter.written("\r\n", "");
         let (from_head, from_whole) = (facts(&head), facts(&whole));
+        let from_head = but_for_class(from_head, &from_whole);
         if letter.message_id.is_some() {
             prop_assert_eq!(from_head, from_whole);
         } else {
@@ -245,7 +251,7 @@ proptest! {
         let head = facts(header_block(&raw));
         let whole = facts(&raw);
         if whole.message_id.is_some() {
-            prop_assert_eq!(head, whole);
+            prop_assert_eq!(but_for_class(head, &whole), whole);
         }
     }
 

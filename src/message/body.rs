@@ -6,7 +6,7 @@ use super::{
     html,
     line_ends::with_line_feeds,
     mime::{self, Entity, Part},
-    name, word,
+    name, tnef, uuencoded, word,
 };
 
 /// What is written into the activity.
@@ -53,7 +53,8 @@ pub fn read(raw: &[u8]) -> Body {
     let mut reader = Reader { attachments: Some(Vec::new()), ..Reader::new(hint) };
     let mut text = reader.text_of(&root, true).unwrap_or_default();
     if text.trim().is_empty() {
-        text = reader.only_named_text().unwrap_or_default();
+        let packed = reader.packed_text.take();
+        text = packed.or_else(|| reader.only_named_text()).unwrap_or_default();
     }
     // In line with the text; what stands before it may still be read.
     if let Some(at) = armour(&text) {
@@ -91,6 +92,8 @@ struct Reader {
     attachments: Option<Vec<Attachment>>,
     /// Files that are to be shown, and are text.
     named_texts: Vec<NamedText>,
+    /// What Outlook packed into a `winmail.dat`, which mostly repeats the text of the mail.
+    packed_text: Option<String>,
     count: usize,
     encrypted: bool,
 }
@@ -105,7 +108,8 @@ struct NamedText {
 impl Reader {
     fn new(hint: Option<String>) -> Reader {
         let named_texts = Vec::new();
-        Reader { hint, attachments: None, named_texts, count: 0, encrypted: false }
+        let (attachments, packed_text) = (None, None);
+        Reader { hint, attachments, named_texts, packed_text, count: 0, encrypted: false }
     }
 
     /// In a mail without any other text the one named text is what was written, not a file: some
@@ -136,7 +140,8 @@ impl Reader {
                 }
                 let kind = text_kind(entity, is_root);
                 if let Some(kind) = kind {
-                    return Some(self.decode_text(entity, raw, kind));
+                    let text = self.decode_text(entity, raw, kind);
+                    return Some(self.without_files(text, kind));
                 }
                 self.keep(entity, raw);
                 None
@@ -149,8 +154,11 @@ impl Reader {
                 if entity.content_type.value == "multipart/alternative" {
                     return self.best_of(parts);
                 }
+                // A file of old Mac OS with what only its Finder wanted to know (RFC 1740).
+                let mac = entity.content_type.value == "multipart/appledouble" && parts.len() > 1;
                 let texts: Vec<String> = parts
                     .iter()
+                    .filter(|part| !(mac && is_finder_data(part)))
                     .filter_map(|part| self.text_of(part, false))
                     .filter(|text| !text.trim().is_empty())
                     .map(|text| text.trim_end().to_owned())
@@ -176,6 +184,26 @@ impl Reader {
         plain.or(other)
     }
 
+    /// Files within the text, as programs wrote them before there was MIME.
+    fn without_files(&mut self, text: String, kind: TextKind) -> String {
+        let Some(attachments) = self.attachments.as_mut() else {
+            return text;
+        };
+        if !matches!(kind, TextKind::Plain) || !text.contains("begin ") {
+            return text;
+        }
+        let (text, files) = uuencoded::take(&text);
+        for file in files {
+            self.count += 1;
+            let name = name::clean(&file.name);
+            let content_type = name.as_deref().and_then(name::type_by_extension);
+            let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
+            let name = name.unwrap_or_else(|| name::by_type(&content_type, self.count));
+            attachments.push(Attachment { name, content_type, bytes: file.bytes });
+        }
+        text
+    }
+
     fn decode_text(&self, entity: &Entity<'_>, raw: &[u8], kind: TextKind) -> String {
         self.text_in(&entity.decode(raw), entity.content_type.get("charset"), kind)
     }
@@ -189,7 +217,13 @@ impl Reader {
             TextKind::Html => {
                 let meta = if label.is_none() { meta_charset(bytes) } else { None };
                 let label = label.or(meta.as_deref()).or(self.hint.as_deref());
-                plain_text(&html::to_text(&charset::decode(bytes, label)))
+                let html = charset::decode(bytes, label);
+                let identity_only = self.attachments.is_none();
+                plain_text(&if identity_only {
+                    html::to_words(&html)
+                } else {
+                    html::to_text(&html)
+                })
             }
         }
     }
@@ -205,6 +239,17 @@ impl Reader {
         }
         let content_type = entity.content_type.value.clone();
         let bytes = entity.decode(raw).into_owned();
+        if is_packed(entity)
+            && let Some(unpacked) = tnef::unpack(&bytes)
+        {
+            attachments.extend(unpacked.files);
+            let html = unpacked.html.map(|html| html::to_text(&html));
+            let texts = [unpacked.text, html].into_iter().flatten();
+            let mut texts = texts.filter(|text| !text.trim().is_empty());
+            self.packed_text =
+                self.packed_text.take().or_else(|| texts.next()).map(|text| plain_text(&text));
+            return;
+        }
         let given = given_name(entity).or_else(|| {
             let attached_mail =
                 matches!(content_type.as_str(), "message/rfc822" | "message/global");
@@ -237,6 +282,16 @@ fn text_kind(entity: &Entity<'_>, is_root: bool) -> Option<TextKind> {
         other if other.starts_with("multipart/") => Some(TextKind::Plain),
         _ => None,
     }
+}
+
+/// Whether the part is what Outlook packs files into. Some gateways name its type otherwise.
+fn is_packed(entity: &Entity<'_>) -> bool {
+    matches!(entity.content_type.value.as_str(), "application/ms-tnef" | "application/vnd.ms-tnef")
+        || given_name(entity).is_some_and(|name| name.eq_ignore_ascii_case("winmail.dat"))
+}
+
+fn is_finder_data(part: &Part<'_>) -> bool {
+    matches!(part, Part::Leaf { entity, .. } if entity.content_type.value == "application/applefile")
 }
 
 fn is_plain(entity: &Entity<'_>) -> bool {
@@ -353,6 +408,35 @@ mod tests {
               Content-Type: text/plain; name=b.txt\n\nB\n--b--", "", &["a.txt", "b.txt"], false),
             ("named text attached", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; name=a.txt\n\
               Content-Disposition: attachment\n\nA\n--b--", "", &["a.txt"], false),
+("calendar without name", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nCome.\n--b\nContent-Type: text/calendar; method=REQUEST\n\nx\n--b--",
+              "Come.", &["invitation-1.ics"], false),
+            ("attached mails", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: message/rfc822\n\nSubject: a/b\n\nx\n--b\n\
+              Content-Type: message/rfc822\n\nTo: x@example.com\n\nx\n--b--", "See.", &["a_b.eml", "message-2.eml"], false),
+            ("digest", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: multipart/digest; boundary=c\n\n--c\n\nSubject: one\n\nx\n--c\n\nSubject: two\n\ny\n--c--\n--b--",
+              "See.", &["one.eml", "two.eml"], false),
+            ("external body", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: message/external-body; access-type=URL; URL=\"http://example.com/a\"\n\nContent-Type: image/png\n--b--",
+              "See.", &["attachment-1.txt"], false),
+            ("a piece of a mail", "Content-Type: message/partial; number=2; total=3; id=x\n\nmore", "", &["attachment-1.txt"], false),
+            ("headers alone", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: text/rfc822-headers\n\nSubject: x\n--b--",
+              "See.", &["attachment-1.txt"], false),
+            ("apple double", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: multipart/appledouble; boundary=c\n\n--c\n\
+              Content-Type: application/applefile; name=\"a.pdf\"\n\nx\n--c\nContent-Type: application/pdf; name=\"a.pdf\"\n\ny\n--c--\n--b--", "See.", &["a.pdf"], false),
+            ("uuencoded in the text", "Subject: x\n\nSee:\n\nbegin 644 ..\\a.txt\n%:&5L;&\\\n`\nend\n", "See:", &["a.txt"], false),
+            ("yenc in the text", "Subject: x\n\nSee:\n=ybegin line=128 size=3 name=a.txt\nabc\n=yend size=3", "See:\n=ybegin line=128 size=3 name=a.txt\nabc\n=yend size=3", &[], false),
+            ("inline picture", "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>Hi<img src=cid:1></p>\n--b\n\
+              Content-Type: image/png\nContent-ID: <1>\nContent-Disposition: inline\n\nx\n--b--", "Hi", &["attachment-1.png"], false),
+            ("two names", "Content-Type: application/pdf; name=\"a.pdf\"\nContent-Disposition: attachment; filename=\"b.pdf\"\n\nx", "", &["b.pdf"], false),
+            ("words in filename", "Content-Type: application/pdf\nContent-Disposition: attachment; filename=\"=?utf-8?B?0J/RgNC4?= =?utf-8?Q?_x.pdf?=\"\n\nx", "", &["При x.pdf"], false),
+            ("words without quotes", "Content-Type: application/pdf; name==?koi8-r?B?8NLJ?=.pdf\n\nx", "", &["При.pdf"], false),
+            ("continued, mixed", "Content-Type: application/pdf\nContent-Disposition: attachment; filename*0*=utf-8'ru'%D0%9F; filename*1=\"-x\"; filename*2*=%D1%80.pdf\n\nx", "", &["П-xр.pdf"], false),
+            ("continued words", "Content-Type: application/pdf\nContent-Disposition: attachment; filename*0=\"=?utf-8?B?0J/R\"; filename*1=\"gNC4?=.pdf\"\n\nx", "", &["При.pdf"], false),
+            ("per cent signs, no charset", "Content-Type: application/pdf\nContent-Disposition: attachment; filename*=%D0%9F.pdf\n\nx", "", &["П.pdf"], false),
+            ("per cent signs, plain", "Content-Type: application/pdf\nContent-Disposition: attachment; filename=\"%D0%9F.pdf\"\n\nx", "", &["П.pdf"], false),
+            ("star in quotes", "Content-Type: application/pdf\nContent-Disposition: attachment; filename*=\"UTF-8''%D0%9F.pdf\"\n\nx", "", &["П.pdf"], false),
+            ("japanese in quotes", "Content-Type: application/pdf; name=\"\u{1b}$B%O%m!<\u{1b}(B.pdf\"\n\nx", "", &["ハロー.pdf"], false),
+            ("empty name", "Content-Type: application/pdf; name=\"\"\nContent-Disposition: attachment; filename=\"\"\n\nx", "", &["attachment-1.pdf"], false),
+            ("winmail.dat that is none", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: application/ms-tnef; name=\"winmail.dat\"\n\nx\n--b--",
+              "See.", &["winmail.dat"], false),
             ("pgp/mime, cut", "Content-Type: multipart/encrypted; boundary=b\n\nx", "", &[], true),
         ];
         for (name, raw, text, files, encrypted) in cases {

@@ -7,6 +7,8 @@ use super::identity::ids;
 use super::line_ends::with_line_feeds;
 use super::mime::{self, Entity, Part};
 
+pub use super::failed::failed;
+
 /// Ids that one bounce names. A report brings back one mail, a digest of them a few.
 const MAX_RETURNED: usize = 100;
 

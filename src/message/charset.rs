@@ -2,7 +2,7 @@
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
-use super::{guess, seven_bit};
+use super::{codepage, guess, seven_bit};
 
 /// Charsets in which valid UTF-8 may be other text by chance, lower case with `_`.
 const MULTI_BYTE: &[&str] = &[
@@ -43,6 +43,10 @@ const MULTI_BYTE: &[&str] = &[
 /// Decodes `bytes` by their label, or as well as can be guessed if it is missing, unknown or
 /// plainly wrong. Bytes that mean nothing become U+FFFD.
 pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
+    // No label knows better than the octets themselves.
+    if let Some(text) = utf_16(bytes) {
+        return text;
+    }
     let label = label.map(normal_label).filter(|label| !label.is_empty());
     let Some(label) = label else {
         return guess(bytes, None);
@@ -52,6 +56,9 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
     }
     if let Some(text) = seven_bit(&label, bytes) {
         return text;
+    }
+    if let Some(text) = codepage::decode(&label, bytes) {
+        return std::str::from_utf8(bytes).map_or(text, str::to_owned);
     }
     let Some(decoder) = charset_decoder(label.as_bytes()) else {
         return guess(bytes, None);
@@ -112,15 +119,20 @@ fn normal_label(label: &str) -> String {
     let label = label.split('*').next().unwrap_or_default();
     let label = label.to_ascii_lowercase().replace('-', "_");
     match known_as(&label) {
-        Some(known) => known.to_owned(),
+        Some(known) => known.replace('-', "_"),
         None => label,
     }
 }
 
 /// Names that programs give to charsets, and that the table of names does not have.
 fn known_as(label: &str) -> Option<&'static str> {
+    if let Some(known) = by_number(label) {
+        return Some(known);
+    }
     match label {
-        "cp932" | "windows_932" | "ms_932" | "x_ms_cp932" | "shiftjis" => Some("shift_jis"),
+        "cp932" | "windows_932" | "ms_932" | "x_ms_cp932" | "shiftjis" | "x_sjis_jp" => {
+            Some("shift_jis")
+        }
         "cp949" | "uhc" | "x_windows_949" | "ms949" => Some("windows_949"),
         "euckr" | "ks_c_5601" => Some("euc_kr"),
         "eucjp" => Some("euc_jp"),
@@ -129,6 +141,18 @@ fn known_as(label: &str) -> Option<&'static str> {
         "tis620" => Some("tis_620"),
         _ => None,
     }
+}
+
+/// `cp-850`, `win1251`, `ibm-866`: the number says which, whatever is before it.
+fn by_number(label: &str) -> Option<&'static str> {
+    const BEFORE: [&str; 7] = ["cp", "ibm", "dos", "windows", "win", "ansi", "cspc8codepage"];
+    let label = label.strip_prefix("x_").unwrap_or(label);
+    let number = BEFORE.iter().find_map(|before| label.strip_prefix(before)).unwrap_or(label);
+    let number = number.trim_start_matches('_');
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    codepage::label_of(number.parse().ok()?)
 }
 
 /// UTF-8 shows by itself, and ASCII is what programs declare that never asked. `x-user-defined`
@@ -147,6 +171,63 @@ fn says_nothing(label: &str) -> bool {
     )
 }
 
+/// Whether the label says how to read bytes that are no UTF-8.
+pub fn has_decoder(label: &str) -> bool {
+    let label = normal_label(label);
+    !says_nothing(&label)
+        && (seven_bit(&label, b"").is_some() || charset_decoder(label.as_bytes()).is_some())
+}
+
+/// UTF-16, with its mark or shown by its zeros: text in any other charset has none.
+pub fn utf_16(bytes: &[u8]) -> Option<String> {
+    let head = bytes.get(..bytes.len().min(256)).unwrap_or_default();
+    if !head.contains(&0) {
+        return None;
+    }
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => return Some(by_label("utf-16le", rest)),
+        [0xfe, 0xff, rest @ ..] => return Some(by_label("utf-16be", rest)),
+        _ => {}
+    }
+    let (pairs, _) = head.as_chunks::<2>();
+    let first = pairs.iter().filter(|pair| pair[0] == 0).count();
+    let second = pairs.iter().filter(|pair| pair[1] == 0).count();
+    let label = match (first, second) {
+        (0, zeros) if 5 * zeros >= 2 * pairs.len() => "utf-16le",
+        (zeros, 0) if 5 * zeros >= 2 * pairs.len() => "utf-16be",
+        _ => return None,
+    };
+    // Two pairs may be chance.
+    (pairs.len() > 2).then(|| by_label(label, bytes))
+}
+
+/// What was UTF-8 before it was taken for windows-1252 and encoded once more; `None` for text in
+/// which even one character says otherwise.
+fn encoded_twice(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let mut leads = 0usize;
+    for c in text.chars() {
+        let byte = match WINDOWS_1252.iter().position(|known| *known == c) {
+            Some(at) => 0x80 + u8::try_from(at).ok()?,
+            None => u8::try_from(u32::from(c)).ok()?,
+        };
+        leads += usize::from(byte >= 0xc2);
+        bytes.push(byte);
+    }
+    // One pair alone, such as the end of `«CAFÉ»`, is chance.
+    (leads >= 2).then(|| String::from_utf8(bytes).ok()).flatten()
+}
+
+/// The characters from 0x80 to 0x9f; U+FFFD where there is none.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{fffd}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{fffd}', 'Ž',
+    '\u{fffd}', '\u{fffd}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{fffd}',
+    'ž', 'Ÿ',
+];
+
 /// Decodes by a label that is known to have a decoder.
 pub fn by_label(label: &str, bytes: &[u8]) -> String {
     match charset_decoder(label.as_bytes()) {
@@ -162,11 +243,10 @@ fn is_iso_2022_jp(bytes: &[u8]) -> bool {
 
 fn guess(bytes: &[u8], declared: Option<fn(&[u8]) -> String>) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        return if is_iso_2022_jp(bytes) {
-            by_label("iso-2022-jp", bytes)
-        } else {
-            text.to_owned()
-        };
+        if is_iso_2022_jp(bytes) {
+            return by_label("iso-2022-jp", bytes);
+        }
+        return encoded_twice(text).unwrap_or_else(|| text.to_owned());
     }
     if let Some(decoder) = declared {
         return decoder(bytes);
@@ -259,6 +339,74 @@ mod tests {
         ];
         for (name, bytes, label, text) in cases {
             assert_eq!(decode(bytes, *label), *text, "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_of_the_wild_are_known() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &str, &[u8], &str)] = &[
+            ("utf8",                "utf8",                "Müller".as_bytes(),     "Müller"),
+            ("quoted utf8",         "\"utf8\"",            "Müller".as_bytes(),     "Müller"),
+            ("utf-8, quoted once",  "\"utf-8",             "Müller".as_bytes(),     "Müller"),
+            ("utf-8mb4",            "utf8mb4",             "Müller".as_bytes(),     "Müller"),
+            ("ascii, is utf-8",     "us-ascii",            "Müller".as_bytes(),     "Müller"),
+            ("ascii, is latin",     "us-ascii",            b"M\xfcller",            "Müller"),
+            ("ansi",                "ansi_x3.4-1968",      b"M\xfcller",            "Müller"),
+            ("default",             "default",             b"M\xfcller",            "Müller"),
+            ("x-unknown",           "x-unknown",           b"M\xfcller",            "Müller"),
+            ("unknown-8bit",        "unknown-8bit",        b"M\xfcller",            "Müller"),
+            ("8bit",                "8bit",                b"M\xfcller",            "Müller"),
+            ("binary",              "binary",              b"M\xfcller",            "Müller"),
+            ("_iso-8859-1",         "_iso-8859-1$ESC",     b"M\xfcller",            "Müller"),
+            ("iso8859-15",          "iso8859-15",          b"5 \xa4",               "5 €"),
+            ("latin-1",             "latin-1",             b"M\xfcller",            "Müller"),
+            ("windows1252",         "windows1252",         b"5 \x80",               "5 €"),
+            ("win-1251",            "win-1251",            b"\xcf\xf0\xe8",         "При"),
+            ("win1251",             "win1251",             b"\xcf\xf0\xe8",         "При"),
+            ("cp-1251",             "cp-1251",             b"\xcf\xf0\xe8",         "При"),
+            ("ansi-1251",           "ansi-1251",           b"\xcf\xf0\xe8",         "При"),
+            ("cp1250",              "cp1250",              b"\xa3\xf3d\x9f",        "Łódź"),
+            ("koi8r",               "koi8r",               b"\xf0\xd2\xc9",         "При"),
+            ("koi8-u",              "koi8-u",              b"\xb7\xd6\xc1\xcb",     "Їжак"),
+            ("iso-8859-6",          "iso-8859-6",          b"\xe5\xd1\xcd\xc8\xc7", "مرحبا"),
+            ("iso-8859-8-i",        "iso-8859-8-i",        b"\xf9\xec\xe5\xed",     "שלום"),
+            ("iso-8859-13",         "iso-8859-13",         b"\xd0iauliai",          "Šiauliai"),
+            ("iso-8859-16",         "iso-8859-16",         b"\xaaos, \xfear\xe3",   "Șos, țară"),
+            ("x-mac-cyrillic",      "x-mac-cyrillic",      b"\x8f\xf0\xe8",         "При"),
+            ("x-mac-roman",         "x-mac-roman",         b"M\x9fller",            "Müller"),
+            ("windows-874",         "windows-874",         b"\xca\xc7\x85",         "สว…"),
+            ("tis-620",             "tis-620",             b"\xca\xc7",             "สว"),
+            ("cp-850",              "cp-850",              b"M\x81ller",            "Müller"),
+            ("ibm850",              "IBM850",              b"M\x81ller",            "Müller"),
+            ("437",                 "ibm437",              b"M\x81ller \xe1 5\x9b",  "Müller ß 5¢"),
+            ("cp437",               "cp437",               b"Gr\x81\xe1e",          "Grüße"),
+            ("852",                 "cp852",               b"\x9d\xa2d\xab",        "Łódź"),
+            ("ibm852",              "ibm852",              b"\x9d\xa2d\xab",        "Łódź"),
+            ("866",                 "cp866",               b"\x8f\xe0\xa8",         "При"),
+            ("ibm-866",             "ibm-866",             b"\x8f\xe0\xa8",         "При"),
+            ("cp932",               "cp932",               b"\x87\x40\x8c\xa9",     "①見"),
+            ("windows-31j",         "windows-31j",         b"\x87\x40",             "①"),
+            ("x-sjis-jp",           "x-sjis-jp",           b"\x8c\xa9",             "見"),
+            ("gb2312, is gbk",      "gb2312",              b"\x96\xd0\xbd\xa8",     "栃建"),
+            ("gb18030, four bytes", "gb18030",             b"\x81\x39\xef\x30",     "㐁"),
+            ("big5-hkscs",          "big5-hkscs",          b"\xa7A",                "你"),
+            ("utf-16 with mark",    "utf-16",              b"\xff\xfea\0b\0",       "ab"),
+            ("utf-16 as utf-8",     "utf-8",               b"\xff\xfeM\0\xfc\0",    "Mü"),
+            ("utf-16be as latin",   "iso-8859-1",          b"\xfe\xff\0M\0\xfc",    "Mü"),
+            ("utf-16 without mark", "utf-8",               b"H\0e\0l\0l\0o\0",      "Hello"),
+            ("utf-8 with mark",     "iso-8859-1",          b"\xef\xbb\xbfM\xc3\xbc", "\u{feff}Mü"),
+            ("utf-8 twice",         "utf-8",               "GrÃ¼ÃŸe aus MÃ¼nchen".as_bytes(), "Grüße aus München"),
+            ("russian utf-8 twice", "utf-8",               "ÐŸÑ€Ð¸Ð²ÐµÑ‚".as_bytes(), "Привет"),
+            ("utf-8 once",          "utf-8",               "AÇÃO É".as_bytes(),     "AÇÃO É"),
+            ("unicode-1-1-utf-7",   "unicode-1-1-utf-7",   b"Gr+APwA3w-e",          "Grüße"),
+            ("hz-gb-2312",          "hz-gb-2312",          b"~{Dc:C~}",             "你好"),
+            ("iso-2022-kr",         "iso-2022-kr",         b"\x1b$)C\x0e>H3g\x0f",  "안녕"),
+            ("iso-2022-jp-2",       "iso-2022-jp-2",       b"\x1b$B%O%m!<\x1b(B",   "ハロー"),
+            ("cp50220",             "cp50220",             b"\x1b$B%O%m!<\x1b(B",   "ハロー"),
+        ];
+        for (name, label, bytes, text) in cases {
+            assert_eq!(decode(bytes, Some(label)), *text, "{name}");
         }
     }
 

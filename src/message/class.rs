@@ -1,11 +1,15 @@
 //! What kind of mail it is: a person's, a bounce, a robot's, a list's. Pure.
 //!
-//! Judged by the header alone. A person's mail must never be taken for a robot's, so signs that
-//! people's mail bears too are weak: two different ones are needed.
+//! A person's mail must never be taken for a robot's, so signs that people's mail bears too are
+//! weak: certain two of them are needed (`signs`). Where the header does not tell, the first lines
+//! of the text may (`told`).
 
 use serde::{Deserialize, Serialize};
 
-use super::{address, charset, header::Headers, params, subject, verdict};
+use super::robots::{self, Sender};
+use super::subject::{self, Failure};
+use super::told::{self, Told};
+use super::{Address, address, charset, header::Headers, signs, verdict};
 use crate::rules::Evidence;
 
 /// Class of a message (rule 7); the names are public.
@@ -42,52 +46,55 @@ pub struct Classified {
 /// Characters of a header value that are quoted as evidence.
 const MAX_FACT: usize = 120;
 
-/// Headers that only programs answering by themselves write.
-const AUTO_REPLY_HEADERS: &[&str] = &[
-    "X-Autoreply",
-    "X-Auto-Reply",
-    "X-Autoreply-From",
-    "X-Autorespond",
-    "X-Autoresponder",
-    "X-Auto-Responder",
-    "X-Mail-Autoreply",
-    "X-Mail-Auto-Reply",
-    // FirstClass, and cron's mails of job output.
-    "X-FC-MachineGenerated",
-    "X-Cron-Env",
+const LIST_HEADERS: &[&str] = &[
+    "List-Id",
+    "List-Post",
+    "List-Unsubscribe",
+    "List-Subscribe",
+    "List-Help",
+    "List-Owner",
+    "List-Archive",
+    "Mailing-List",
+    "X-Mailing-List",
+    "X-List-Id",
+    "X-BeenThere",
+    "X-Mailman-Version",
+    "X-ML-Name",
+    "X-MLServer",
+    "X-LISTSERV-List",
+    "X-Google-Group-Id",
 ];
 
-const LIST_HEADERS: &[&str] =
-    &["List-Id", "List-Post", "List-Unsubscribe", "Mailing-List", "X-Mailing-List", "List-Help"];
-
-/// Judges a message by its header: spam verdict, bounce, automated, mailing list, else normal.
+/// Judges a message: spam verdict, bounce, automated, mailing list, else normal.
 ///
-/// `from` is the sender in normal form. The first class that has evidence wins, with all the
-/// evidence for it; a normal message has none.
-pub(super) fn classify(headers: &Headers<'_>, from: Option<&str>, subject: &str) -> Classified {
+/// `from` is its sender, `subject` is decoded. The first class that has evidence wins, with all
+/// the evidence for it; a normal message has none. What the body says only adds to it: judged by
+/// its header alone a message has no stronger class than as a whole.
+pub(super) fn classify(headers: &Headers<'_>, from: Option<&Address>, subject: &str) -> Classified {
+    let spam = verdict::spam(headers);
+    if !spam.is_empty() {
+        return classified(Class::SpamVerdict, spam);
+    }
+    let sender = Sender::of(headers, from);
+    let told = told::read(headers);
+    let declared = automated(headers, from, &sender, subject);
+    let bounce = bounce(headers, &sender, subject, &told, !declared.is_empty());
+    let (list, bulk) = (mailing_list(headers), precedence(headers, &["bulk", "junk"]));
+    // Lists mark their mail `bulk` too, and newsletters come from `noreply`.
     let judged = [
-        (Class::SpamVerdict, verdict::spam(headers)),
-        (Class::Bounce, bounce(headers, from, subject)),
-        (Class::Automated, automated(headers)),
+        (Class::Bounce, bounce),
+        (Class::Automated, declared),
+        (Class::MailingList, list),
+        (Class::Automated, bulk),
     ];
     for (class, facts) in judged {
         if !facts.is_empty() {
             return classified(class, facts);
         }
     }
-    let (list, bulk) = (mailing_list(headers), precedence(headers, &["bulk", "junk"]));
-    // Lists mark their mail `bulk` too, and newsletters come from `noreply`.
-    if !list.is_empty() {
-        return classified(Class::MailingList, list);
-    }
-    if !bulk.is_empty() {
-        return classified(Class::Automated, bulk);
-    }
-    let weak = weak_signs(headers, from, subject);
-    if weak.len() >= 2 {
-        return classified(Class::Automated, weak);
-    }
-    classified(Class::Normal, Vec::new())
+    let signs = signs::of_a_robot(headers, &sender, subject, &told);
+    let class = if signs.is_empty() { Class::Normal } else { Class::Automated };
+    classified(class, signs)
 }
 
 fn classified(class: Class, facts: Vec<String>) -> Classified {
@@ -100,55 +107,126 @@ pub(super) fn fact(name: &str, value: &str) -> String {
     format!("{name}: {}", charset::one_line(value, MAX_FACT))
 }
 
-fn bounce(headers: &Headers<'_>, from: Option<&str>, subject: &str) -> Vec<String> {
-    let mut facts = Vec::new();
-    let content_type = content_type(headers);
-    let report = content_type.get("report-type").map(str::to_ascii_lowercase);
-    let null_path = has_null_path(headers);
-    let daemon = from.is_some_and(is_mailer_daemon);
-    let bounce_subject = subject::is_bounce(subject);
-    match (content_type.value.as_str(), report.as_deref()) {
-        // RFC 3462, 3464; RFC 5965 for complaints, which are about a mail of ours too.
-        ("multipart/report", Some("delivery-status" | "feedback-report")) => {
-            facts.push(fact("Content-Type", &format!("report {}", report.unwrap_or_default())));
-        }
-        ("message/delivery-status" | "message/feedback-report", _) => {
-            facts.push(fact("Content-Type", &content_type.value));
-        }
-        // The parameter is mandatory, and missing from some gateways' reports.
-        ("multipart/report", None) if null_path || daemon || bounce_subject => {
-            facts.push("Content-Type: report without type".to_owned());
-        }
-        _ => {}
-    }
-    // Exim and Gmail name the addresses they could not reach; Exchange marks its reports.
-    for name in ["X-Failed-Recipients", "X-MS-Exchange-Message-Is-Ndr"] {
-        if let Some(value) = headers.ascii(name) {
-            facts.push(fact(name, &value));
-        }
-    }
+fn bounce(
+    headers: &Headers<'_>,
+    sender: &Sender,
+    subject: &str,
+    told: &Told,
+    declared: bool,
+) -> Vec<String> {
+    let mut facts = bounce_marks(headers);
+    let null_path = robots::has_null_path(headers);
+    let failure = subject::failure(subject);
+    let content_type = robots::content_type(headers);
+    let report = content_type.get("report-type").unwrap_or_default();
     // Mailer daemons write nothing but bounces; a postmaster may be a person.
+    let daemon = sender.is_daemon();
     if daemon {
-        facts.push(fact("From", from.unwrap_or_default()));
+        let name = if sender.local.is_empty() { &sender.name } else { &sender.local };
+        facts.push(fact("From", name));
+    }
+    let postmaster = sender.is_postmaster();
+    // The parameter is mandatory, and missing from some gateways' reports.
+    if content_type.value == "multipart/report"
+        && report.is_empty()
+        && (null_path || daemon || failure.is_some())
+    {
+        facts.push("Content-Type: report without type".to_owned());
     }
     // The gateways' own kinds, in plain text: a report is the only mail without a return path
-    // (RFC 5321 section 4.5.5) that bears such a subject.
-    if bounce_subject && (null_path || from.is_some_and(is_postmaster)) {
+    // (RFC 5321 section 4.5.5) that bears such a subject. Where a program says that it wrote it,
+    // the subject must name mail: parcel services tell of failed deliveries too.
+    let named = match failure {
+        Some(Failure::Mail) => {
+            null_path || postmaster || sender.is_office() || sender.is_robot() || declared
+        }
+        Some(Failure::Delivery) => null_path || postmaster,
+        None => false,
+    };
+    if named {
         facts.push(fact("Subject", subject));
+    }
+    // What no header tells. A person's own words would stand before it, or `Fwd:`.
+    if let Some(line) = &told.bounce {
+        let taken_up = subject::is_taken_up(subject);
+        let first = told.bounce_first && !taken_up;
+        let by_a_server = null_path && !taken_up || postmaster && (first || failure.is_some());
+        let of_mail = failure == Some(Failure::Mail) || !told.of_a_parcel;
+        if by_a_server || first && of_mail && (sender.is_robot() || failure.is_some()) {
+            facts.push(fact("body", line));
+        }
+    }
+    // Receipts are reports too, and some servers type what they could not deliver as one.
+    if let Some(kind) = &told.report
+        && kind != "message/disposition-notification"
+    {
+        let report = content_type.value == "multipart/report";
+        if report || null_path || postmaster || failure.is_some() {
+            facts.push(fact("part", kind));
+        }
     }
     facts
 }
 
-fn automated(headers: &Headers<'_>) -> Vec<String> {
+/// What only reports about mail have in their header.
+fn bounce_marks(headers: &Headers<'_>) -> Vec<String> {
+    let mut facts = Vec::new();
+    let content_type = robots::content_type(headers);
+    let report = content_type.get("report-type").map(str::to_ascii_lowercase).unwrap_or_default();
+    // RFC 3462, 3464, 6533; RFC 5965 for complaints, which are about a mail of ours too.
+    let typed =
+        matches!(report.as_str(), "delivery-status" | "global-delivery-status" | "feedback-report");
+    if typed && content_type.value.starts_with("multipart/") {
+        facts.push(fact("Content-Type", &format!("report {report}")));
+    }
+    let whole = ["message/delivery-status", "message/feedback-report"];
+    if whole.contains(&content_type.value.as_str()) {
+        facts.push(fact("Content-Type", &content_type.value));
+    }
+    // Exim and Gmail name the addresses they could not reach; Exchange marks its reports, and
+    // so do MX Logic, Active!hunter and Microsoft's complaints.
+    let marks = [
+        "X-Failed-Recipients",
+        "X-MS-Exchange-Message-Is-Ndr",
+        "X-MX-Bounce",
+        "X-HmXmrOriginalRecipient",
+    ];
+    for name in marks {
+        if let Some(value) = headers.ascii(name) {
+            facts.push(fact(name, &value));
+        }
+    }
+    // Exchange 2000 and 2003, for reports that it sends as TNEF.
+    if let Some(value) = headers.ascii("Content-Class")
+        && value.to_ascii_lowercase().contains("content-classes:dsn")
+    {
+        facts.push(fact("Content-Class", &value));
+    }
+    // fml returns what it does not post, and signs so.
+    if let (Some(server), Some(id)) = (headers.ascii("X-MLServer"), headers.ascii("Message-ID"))
+        && id.contains(".FML")
+    {
+        facts.push(fact("X-MLServer", &server));
+    }
+    facts
+}
+
+fn automated(
+    headers: &Headers<'_>,
+    from: Option<&Address>,
+    sender: &Sender,
+    subject: &str,
+) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(value) = headers.ascii("Auto-Submitted") {
         // RFC 3834 section 5: `no` is a person; parameters and comments may follow.
         let keyword = first_word(&value);
-        if !matches!(keyword.as_str(), "no" | "none" | "false" | "") {
+        let person = matches!(keyword.as_str(), "no" | "none" | "false" | "");
+        if !person && !sent_by_a_calendar(headers, from) {
             facts.push(fact("Auto-Submitted", &value));
         }
     }
-    let content_type = content_type(headers);
+    let content_type = robots::content_type(headers);
     let report = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
     if content_type.value == "multipart/report"
         && matches!(report.as_str(), "disposition-notification" | "tlsrpt" | "disposition-report")
@@ -156,26 +234,17 @@ fn automated(headers: &Headers<'_>) -> Vec<String> {
     {
         facts.push(fact("Content-Type", &format!("report {report}")));
     }
-    for name in AUTO_REPLY_HEADERS {
-        if let Some(value) = headers.ascii(name)
-            && !matches!(first_word(&value).as_str(), "no" | "false" | "0" | "none")
-        {
-            facts.push(fact(name, &value));
-        }
-    }
-    // Communigate and others: `Reply` is the machine's, `Forward` and `Mirror` pass on a person's.
-    if let Some(value) = headers.ascii("X-Autogenerated")
-        && matches!(first_word(&value).as_str(), "reply" | "group" | "letter")
-    {
-        facts.push(fact("X-Autogenerated", &value));
-    }
-    if let Some(value) = headers.ascii("X-POST-MessageClass")
-        && value.to_ascii_lowercase().contains("autoresponder")
-    {
-        facts.push(fact("X-POST-MessageClass", &value));
-    }
-    facts.extend(precedence(headers, &["auto_reply", "auto-reply", "autoreply"]));
+    facts.extend(signs::strong(headers, sender, subject));
     facts
+}
+
+/// Google's calendar writes in a person's name what that person did: invited, accepted, declined.
+fn sent_by_a_calendar(headers: &Headers<'_>, from: Option<&Address>) -> bool {
+    let calendar = address::of_header(headers, "Sender", None);
+    calendar.first().is_some_and(|calendar| {
+        address::local(&calendar.email) == "calendar-notification"
+            && from.is_some_and(|from| from.email != calendar.email)
+    })
 }
 
 fn mailing_list(headers: &Headers<'_>) -> Vec<String> {
@@ -191,83 +260,15 @@ fn mailing_list(headers: &Headers<'_>) -> Vec<String> {
     facts
 }
 
-/// Signs that ordinary mail bears too, each of its own kind.
-fn weak_signs(headers: &Headers<'_>, from: Option<&str>, subject: &str) -> Vec<String> {
-    let mut signs = Vec::new();
-    // Outlook clients and CRM add-ins write it on people's mail to keep answers quiet.
-    if let Some(value) = headers.ascii("X-Auto-Response-Suppress")
-        && !matches!(first_word(&value).as_str(), "none" | "")
-    {
-        signs.push(fact("X-Auto-Response-Suppress", &value));
-    }
-    // Forwarders and some phones' relays drop the return path of people's mail.
-    if has_null_path(headers) {
-        signs.push("Return-Path: <>".to_owned());
-    }
-    if subject::is_out_of_office(subject) {
-        signs.push(fact("Subject", subject));
-    }
-    // Forms of web sites send people's questions from such addresses, and then name the person.
-    if let Some(from) = from
-        && is_no_reply(address::local(from))
-        && address::of_header(headers, "Reply-To", None)
-            .iter()
-            .all(|reply| is_no_reply(address::local(&reply.email)))
-    {
-        signs.push(fact("From", from));
-    }
-    // Loop guards of vacation programs; lists and forwarders use it as well.
-    if let Some(value) = headers.ascii("X-Loop") {
-        signs.push(fact("X-Loop", &value));
-    }
-    signs
-}
-
 fn precedence(headers: &Headers<'_>, words: &[&str]) -> Vec<String> {
-    let found = ["Precedence", "X-Precedence"].into_iter().filter_map(|name| {
-        let value = headers.ascii(name)?;
-        words.contains(&first_word(&value).as_str()).then(|| fact(name, &value))
-    });
-    found.collect()
-}
-
-fn content_type(headers: &Headers<'_>) -> params::Value {
-    headers.first("Content-Type").map(|value| params::parse(&value, None)).unwrap_or_default()
-}
-
-fn has_null_path(headers: &Headers<'_>) -> bool {
-    let path = headers.ascii("Return-Path");
-    path.is_some_and(|path| path.chars().filter(|c| !c.is_whitespace()).collect::<String>() == "<>")
+    let found = robots::precedence(headers, words).into_iter();
+    found.map(|(name, value)| fact(name, &value)).collect()
 }
 
 /// The first word in lower case, without what separates it from the next.
 pub(super) fn first_word(value: &str) -> String {
     let end = value.find(|c: char| c.is_whitespace() || matches!(c, ';' | ',' | '('));
     value.get(..end.unwrap_or(value.len())).unwrap_or_default().to_ascii_lowercase()
-}
-
-fn is_mailer_daemon(from: &str) -> bool {
-    let local = address::local(from);
-    // Exchange Online signs as MicrosoftExchange and 32 hexadecimal digits.
-    let exchange = local.strip_prefix("microsoftexchange").is_some_and(|digits| {
-        digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
-    let daemon = ["mailer-daemon", "mailerdaemon", "mailer_daemon", "mail-daemon"];
-    exchange || daemon.iter().any(|name| local == *name || local.starts_with(&format!("{name}+")))
-}
-
-fn is_postmaster(from: &str) -> bool {
-    matches!(
-        address::local(from),
-        "postmaster" | "mail-deamon" | "maildelivery" | "mdaemon" | "mail.delivery.subsystem"
-    )
-}
-
-fn is_no_reply(local: &str) -> bool {
-    let letters: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    ["noreply", "donotreply", "noresponder", "nepasrepondre", "nichtantworten"]
-        .iter()
-        .any(|word| letters.starts_with(word) || letters.ends_with(word))
 }
 
 #[cfg(test)]
@@ -278,7 +279,7 @@ mod tests {
         let headers = Headers::of_message(raw.as_bytes());
         let from = address::of_header(&headers, "from", None);
         let subject = headers.ascii("subject").unwrap_or_default();
-        classify(&headers, from.first().map(|from| from.email.as_str()), &subject)
+        classify(&headers, from.first(), &subject)
     }
 
     #[test]
@@ -307,6 +308,12 @@ mod tests {
             ("form that names the person", "From: noreply@shop.example\nReply-To: ana@example.com\nX-Auto-Response-Suppress: All\n", Normal),
             ("notification",           "From: no-reply@shop.example\nX-Auto-Response-Suppress: All\n", Automated),
             ("null path only",         "From: ana@example.com\nReturn-Path: <>\n", Normal),
+            ("form that names nobody", "From: noreply@shop.example\nSubject: New enquiry\nX-SES-Outgoing: x\n", Normal),
+            ("thanks for a question",  "From: noreply@shop.example\nSubject: Thank you for your enquiry\n", Automated),
+            ("parcel",                 "From: noreply@carrier.example\nSubject: Delivery failed: parcel 12\nAuto-Submitted: auto-generated\n", Automated),
+            ("office, a person",       "From: mail@firm.example\nSubject: Delivery delayed: pump\n", Normal),
+            ("exchange, redirected",   "From: ana@example.com\nReturn-Path: <>\nX-Auto-Response-Suppress: DR, OOF\n", Normal),
+            ("exchange, words only",   "From: ana@example.com\nSubject: Out of office next week\nX-Auto-Response-Suppress: DR, OOF\n", Normal),
             ("autoreply header",       "X-Autoreply: yes\n",                       Automated),
             ("autoreply header: no",   "X-Autoreply: no\n",                        Normal),
             ("forwarded by a filter",  "X-Autogenerated: Forward\n",               Normal),
@@ -321,6 +328,7 @@ mod tests {
             ("gateway's own",          "From: postmaster@example.com\nSubject: DELIVERY FAILURE: User not listed\n", Bounce),
             ("gateway's own, null path", "From: gate@example.com\nReturn-Path: <>\nSubject: Undelivered Mail Returned to Sender\n", Bounce),
             ("exchange online",        "From: MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com\n", Bounce),
+            ("nobody at all",          "From: <>\nSubject: Mail failure\n",         Bounce),
             ("postmaster, a person",   "From: postmaster@example.com\nSubject: Your mailbox\n", Normal),
             ("person forwards a bounce", "From: ana@example.com\nSubject: Fwd: Undelivered Mail Returned to Sender\nContent-Type: multipart/mixed; boundary=x\n", Normal),
             ("person asks about a bounce", "From: ana@example.com\nSubject: Undelivered Mail Returned to Sender\nReturn-Path: <ana@example.com>\n", Normal),

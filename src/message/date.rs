@@ -81,8 +81,19 @@ impl Found {
         if word.contains(':') {
             return self.take_time(word);
         }
+        // `12.15.00`, as scripts with an Italian or Danish locale write it. Only behind the whole
+        // date, for `02.05.24` may be one.
+        let dated = self.day.is_some() && self.month.is_some() && self.year.is_some();
+        let number = word.starts_with(|c: char| c.is_ascii_digit());
+        if number && dated && self.time.is_none() && word.matches('.').count() == 2 {
+            return self.take_time(&word.replace('.', ":"));
+        }
         if word.matches('-').count() == 2 {
             return self.take_hyphened(word);
+        }
+        // `2024/05/02`. With the year last nobody knows which is the month.
+        if number && word.matches('/').count() == 2 && word.find('/') == Some(4) {
+            return self.take_hyphened(&word.replace('/', "-"));
         }
         if let Ok(number) = word.trim_end_matches('.').parse::<u32>() {
             return self.take_number(word.len(), number);
@@ -281,6 +292,12 @@ mod tests {
             ("unix date",         "Thu May  2 06:15:00 EDT 2024",            Some(T)),
             ("rfc 3339",          "2024-05-02T12:15:00.123+02:00",           Some(T)),
             ("iso with blanks",   "2024-05-02 10:15:00",                     Some(T)),
+            ("dots in the time",  "Thu, 2 May 2024 12.15.00 +0200",          Some(T)),
+            ("slashes, year first", "2024/05/02 10:15:00",                   Some(T)),
+            ("slashes, year last", "05/02/2024 10:15:00",                    None),
+            ("half day before the time", "2 May 2024 a.m. 10:15:00",         Some(T)),
+            ("zone of a file's name", "Thu, 2 May 2024 10:15:00 asia/x/y",   Some(T)),
+            ("dots in the date",  "02.05.24 10:15:00",                       None),
             ("comments",          "(x) Thu, 2 (y (z)) May 2024 10:15:00 +0000", Some(T)),
             ("leap second",       "Sat, 31 Dec 2016 23:59:60 +0000",         Some(1_483_228_800)),
             ("lower case",        "thu, 2 may 2024 10:15:00 gmt",            Some(T)),

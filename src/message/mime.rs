@@ -194,7 +194,12 @@ fn base64(raw: &[u8]) -> Vec<u8> {
         padded = padded || line.ends_with(b"=");
         at = next;
     }
-    word::lenient_base64(raw.get(..at).unwrap_or_default())
+    let encoded = raw.get(..at).unwrap_or_default();
+    // Text from its first line on: a relay or a script changed the label and not what it labels.
+    if encoded.trim_ascii().is_empty() {
+        return raw.to_vec();
+    }
+    word::lenient_base64(encoded)
 }
 
 fn is_base64(line: &[u8]) -> bool {
@@ -204,7 +209,7 @@ fn is_base64(line: &[u8]) -> bool {
 }
 
 /// What stands between `begin` and `end` (POSIX, `uuencode`); `None` without a `begin`.
-fn uuencode(raw: &[u8]) -> Option<Vec<u8>> {
+pub fn uuencode(raw: &[u8]) -> Option<Vec<u8>> {
     let mut at = 0;
     loop {
         let (line, next) = line_at(raw, at);
@@ -240,7 +245,7 @@ fn uuencode(raw: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Quoted-printable; what is not valid in it stands for itself.
-fn quoted_printable(raw: &[u8]) -> Vec<u8> {
+pub fn quoted_printable(raw: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut at = 0;
     while at < raw.len() {
@@ -327,6 +332,8 @@ mod tests {
              "text/plain=\"hello\""),
             ("base64 with footer, not padded", "Content-Transfer-Encoding: base64\n\naGVs\n-- \nList\n",
              "text/plain=\"hel\""),
+            ("no base64 at all", "Content-Transfer-Encoding: base64\n\nHello Ana,\nas plain as this\n",
+             "text/plain=\"Hello Ana,\\nas plain as this\\n\""),
             ("base64 padded by the line", "Content-Transfer-Encoding: base64\n\naGVsbG8=\nYWxsIG9mIHlvdSB0aGVyZSw=\naGk=\n_____\nList",
              "text/plain=\"helloall of you there,hi\""),
             ("uuencode", "Content-Transfer-Encoding: x-uuencode\n\nSee:\nbegin 644 a.txt\n%:&5L;&\\\n`\nend\n",

@@ -8,9 +8,20 @@ pub mod body;
 mod bounce;
 mod charset;
 pub mod class;
+mod codepage;
 mod date;
+mod failed;
+mod failed_text;
+mod first_text;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fixtures_bodies;
+#[cfg(test)]
+mod fixtures_headers;
+#[cfg(test)]
+mod fixtures_robots;
+mod forward;
 mod guess;
 mod header;
 mod html;
@@ -19,14 +30,31 @@ mod line_ends;
 mod mime;
 mod name;
 mod params;
+mod phrases;
+mod quote;
+mod reply_code;
+mod robots;
+mod rtf;
 mod seven_bit;
+mod signs;
+mod style;
 mod subject;
+mod subject_words;
+mod tags;
+mod tnef;
+mod told;
+mod told_words;
+mod uuencoded;
+pub mod vcard;
+mod vcard_line;
 mod verdict;
 mod word;
 
 pub use address::Address;
 pub use body::{Attachment, Body};
 pub use class::{Class, Classified};
+pub use quote::{fold as fold_history, is_forward};
+pub use vcard::{Phone as VCardPhone, PhoneKind as VCardPhoneKind, VCard};
 
 use header::Headers;
 use identity::Identity;
@@ -86,6 +114,15 @@ impl Message {
     }
 }
 
+/// What only the body of a message tells about who it is from and about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FromBody {
+    /// Of a bounce: the recipients that could not be reached.
+    pub failed: Vec<Address>,
+    /// Of a forward: who wrote what is forwarded.
+    pub forwarded: Vec<Address>,
+}
+
 /// The parser gave up, and with what words. The message is to be quarantined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read message: {0}")]
@@ -110,10 +147,57 @@ pub fn body(raw: &[u8]) -> Result<Body, Unreadable> {
     guarded(|| body::read(raw))
 }
 
+/// What only the body tells. `forwards`: whether it is asked whose mails are forwarded.
+pub fn from_body(message: &Message, raw: &[u8], forwards: bool) -> FromBody {
+    let bounce = message.class.class == Class::Bounce;
+    FromBody {
+        failed: if bounce { failed(raw) } else { Vec::new() },
+        forwarded: if forwards && !bounce { original_senders(raw) } else { Vec::new() },
+    }
+}
+
 /// Message-IDs of the mails that a bounce brings back; empty for one that names none, or that
 /// ends a decoder.
 pub fn returned(raw: &[u8]) -> Vec<String> {
     guarded(|| bounce::returned(raw)).unwrap_or_default()
+}
+
+/// The visiting cards among a message's files, in their order.
+pub fn vcards(raw: &[u8]) -> Vec<VCard> {
+    guarded(|| {
+        let files = body::read(raw).attachments;
+        files
+            .iter()
+            .filter(|file| vcard::is_card(&file.content_type, &file.name))
+            .flat_map(|file| vcard::read(&file.bytes, None))
+            .collect()
+    })
+    .unwrap_or_default()
+}
+
+/// Whether it is worth looking for [`vcards`]: their type or their ending stands somewhere.
+pub fn may_have_vcards(raw: &[u8]) -> bool {
+    // A name may be split or encoded in many ways; the type of such a file says it then.
+    let words: [&[u8]; 4] = [b"vcard", b".vcf", b"text/directory", b"ms-tnef"];
+    words.iter().any(|word| raw.windows(word.len()).any(|here| here.eq_ignore_ascii_case(word)))
+}
+
+/// Senders of the mails that a message forwards, in their order; empty if it forwards none, or if
+/// it ends a decoder.
+pub fn original_senders(raw: &[u8]) -> Vec<Address> {
+    guarded(|| forward::original_senders(raw)).unwrap_or_default()
+}
+
+/// Numbers of the activities that a message answers by the CRM's own reply codes, the most trusted
+/// first; empty if it bears none, or if it ends a decoder.
+pub fn reply_codes(raw: &[u8]) -> Vec<u64> {
+    guarded(|| reply_code::reply_codes(&read(raw), raw)).unwrap_or_default()
+}
+
+/// The recipients that a bounce says it could not reach, in normal form, each once, at most 100;
+/// empty for one that names none, or that ends a decoder.
+pub fn failed(raw: &[u8]) -> Vec<Address> {
+    guarded(|| bounce::failed(raw)).unwrap_or_default()
 }
 
 /// mail-parser has panicked on crafted mail before (its issues 120, 145, 155): one bad message
@@ -150,8 +234,7 @@ fn read(raw: &[u8]) -> Message {
     let original_id: Option<String> = first_id("X-Microsoft-Original-Message-ID");
     let crm_activity =
         original_id.iter().chain(&message_id).find_map(|id| identity::crm_activity(id));
-    let class =
-        class::classify(&headers, first_from.as_ref().map(|from| from.email.as_str()), &subject);
+    let class = class::classify(&headers, first_from.as_ref(), &subject);
 
     let mut message = Message {
         crm_activity,

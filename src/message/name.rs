@@ -1,5 +1,9 @@
 //! Names of attached files, safe to show and to write anywhere. Pure.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use super::charset;
 
 /// Characters of a name, its extension included; file systems allow 255 bytes.
@@ -11,6 +15,7 @@ const MAX_EXTENSION: usize = 12;
 /// A file's name without path, control characters, direction overrides and characters that some file
 /// system refuses; `None` if nothing of it is left.
 pub fn clean(name: &str) -> Option<String> {
+    let name = unpercent(name);
     // Old browsers and Outlook send whole paths. `Offer 1/2.pdf` is none, and without its slash it
     // leads nowhere else.
     let name = name.trim().trim_end_matches(['/', '\\']);
@@ -24,6 +29,23 @@ pub fn clean(name: &str) -> Option<String> {
     }
     let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty())?;
     clean_title(last)
+}
+
+/// A name as a web form writes it (`%D0%9F.pdf`), or as RFC 2231 does behind a star that was lost.
+/// A per cent sign that means itself (`50%.pdf`, `100%25.pdf`) stays.
+fn unpercent(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    let bare = match name.get(..7) {
+        Some(label) if label.eq_ignore_ascii_case("utf-8''") => name.get(7..).unwrap_or(name),
+        Some(_) | None => name,
+    };
+    let Ok(plain) = percent_decode_str(bare).decode_utf8() else {
+        return Cow::Borrowed(name);
+    };
+    let meant = !plain.is_ascii() && bare.is_ascii() || bare.contains("%20") && !bare.contains(' ');
+    if meant { Cow::Owned(plain.into_owned()) } else { Cow::Borrowed(name) }
 }
 
 /// The same for a text that is no path, such as a subject.
@@ -64,41 +86,51 @@ fn cut(name: &str) -> String {
 pub fn by_type(content_type: &str, number: usize) -> String {
     match content_type {
         "text/calendar" => format!("invitation-{number}.ics"),
-        "message/rfc822" => format!("message-{number}.eml"),
+        "message/rfc822" | "message/global" => format!("message-{number}.eml"),
         _ => format!("attachment-{number}.{}", extension(content_type)),
     }
 }
 
+/// Types and their extensions; of several for one the usual one first.
+#[rustfmt::skip]
+const EXTENSIONS: &[(&str, &str)] = &[
+    ("application/pdf", "pdf"), ("application/zip", "zip"), ("application/json", "json"),
+    ("application/xml", "xml"), ("application/rtf", "rtf"), ("application/msword", "doc"),
+    ("application/gzip", "gz"), ("application/x-zip-compressed", "zip"),
+    ("application/vnd.ms-excel", "xls"), ("application/vnd.ms-powerpoint", "ppt"),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
+    ("application/vnd.oasis.opendocument.text", "odt"),
+    ("application/vnd.oasis.opendocument.spreadsheet", "ods"),
+    ("application/ms-tnef", "dat"), ("application/pgp-signature", "asc"),
+    ("application/pgp-keys", "asc"), ("application/pkcs7-signature", "p7s"),
+    ("application/x-pkcs7-signature", "p7s"), ("application/pkcs7-mime", "p7m"),
+    ("application/x-pkcs7-mime", "p7m"), ("application/ics", "ics"),
+    ("text/plain", "txt"), ("text/html", "html"), ("text/csv", "csv"), ("text/calendar", "ics"),
+    ("text/vcard", "vcf"), ("text/x-vcard", "vcf"), ("text/directory", "vcf"),
+    ("text/xml", "xml"), ("text/rtf", "rtf"), ("text/rfc822-headers", "txt"),
+    ("message/rfc822", "eml"), ("message/global", "eml"), ("message/delivery-status", "txt"),
+    ("message/disposition-notification", "txt"), ("message/partial", "txt"),
+    ("message/external-body", "txt"), ("application/vnd.ms-tnef", "dat"), ("message/feedback-report", "txt"),
+    ("image/jpeg", "jpg"), ("image/jpg", "jpg"), ("image/pjpeg", "jpg"), ("image/png", "png"),
+    ("image/gif", "gif"), ("image/webp", "webp"), ("image/bmp", "bmp"), ("image/tiff", "tif"),
+    ("image/svg+xml", "svg"), ("image/heic", "heic"), ("audio/mpeg", "mp3"),
+    ("audio/wav", "wav"), ("audio/x-wav", "wav"), ("audio/ogg", "ogg"), ("audio/amr", "amr"),
+    ("video/mp4", "mp4"), ("video/quicktime", "mov"), ("video/webm", "webm"),
+];
+
 /// The usual extension of a type, `bin` if there is none.
 fn extension(content_type: &str) -> &'static str {
-    #[rustfmt::skip]
-    const EXTENSIONS: &[(&str, &str)] = &[
-        ("application/pdf", "pdf"), ("application/zip", "zip"), ("application/json", "json"),
-        ("application/xml", "xml"), ("application/rtf", "rtf"), ("application/msword", "doc"),
-        ("application/gzip", "gz"), ("application/x-zip-compressed", "zip"),
-        ("application/vnd.ms-excel", "xls"), ("application/vnd.ms-powerpoint", "ppt"),
-        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
-        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-        ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
-        ("application/vnd.oasis.opendocument.text", "odt"),
-        ("application/vnd.oasis.opendocument.spreadsheet", "ods"),
-        ("application/ms-tnef", "dat"), ("application/pgp-signature", "asc"),
-        ("application/pgp-keys", "asc"), ("application/pkcs7-signature", "p7s"),
-        ("application/x-pkcs7-signature", "p7s"), ("application/pkcs7-mime", "p7m"),
-        ("application/x-pkcs7-mime", "p7m"), ("application/ics", "ics"),
-        ("text/plain", "txt"), ("text/html", "html"), ("text/csv", "csv"), ("text/calendar", "ics"),
-        ("text/vcard", "vcf"), ("text/x-vcard", "vcf"), ("text/directory", "vcf"),
-        ("text/xml", "xml"), ("text/rtf", "rtf"), ("text/rfc822-headers", "txt"),
-        ("message/rfc822", "eml"), ("message/global", "eml"), ("message/delivery-status", "txt"),
-        ("message/disposition-notification", "txt"), ("message/feedback-report", "txt"),
-        ("image/jpeg", "jpg"), ("image/jpg", "jpg"), ("image/pjpeg", "jpg"), ("image/png", "png"),
-        ("image/gif", "gif"), ("image/webp", "webp"), ("image/bmp", "bmp"), ("image/tiff", "tif"),
-        ("image/svg+xml", "svg"), ("image/heic", "heic"), ("audio/mpeg", "mp3"),
-        ("audio/wav", "wav"), ("audio/x-wav", "wav"), ("audio/ogg", "ogg"), ("audio/amr", "amr"),
-        ("video/mp4", "mp4"), ("video/quicktime", "mov"), ("video/webm", "webm"),
-    ];
     let found = EXTENSIONS.iter().find(|(known, _)| *known == content_type);
     found.map_or("bin", |(_, extension)| extension)
+}
+
+/// The usual type of a file with this name.
+pub fn type_by_extension(name: &str) -> Option<&'static str> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let found = EXTENSIONS.iter().find(|(_, known)| extension.eq_ignore_ascii_case(known));
+    found.map(|(content_type, _)| *content_type)
 }
 
 #[cfg(test)]
@@ -131,6 +163,13 @@ mod tests {
             ("zero width",     "a\u{200b}.pdf",            Some("a.pdf")),
             ("other script",   "Прайс-лист.xlsx",          Some("Прайс-лист.xlsx")),
             ("emoji",          "🎉.png",                   Some("🎉.png")),
+            ("per cent signs", "%D0%9F%D1%80%D0%B8.pdf",   Some("При.pdf")),
+            ("star lost",      "UTF-8''%D0%9F%20x.pdf",    Some("П x.pdf")),
+            ("blanks of the web", "price%20list.pdf",      Some("price list.pdf")),
+            ("path of the web", "..%2F..%2F%D0%9F.pdf",    Some("П.pdf")),
+            ("per cent",       "50%.pdf",                  Some("50%.pdf")),
+            ("per cent, escaped", "100%25.pdf",            Some("100%25.pdf")),
+            ("no utf-8",       "%CF%F0%E8.pdf",            Some("%CF%F0%E8.pdf")),
         ];
         for (name, raw, cleaned) in cases {
             assert_eq!(clean(raw).as_deref(), *cleaned, "{name}");

@@ -9,6 +9,8 @@ enum Says {
     Word(&'static [&'static str]),
     /// The value as a whole is this.
     Value(&'static [&'static str]),
+    /// The value begins so.
+    Starts(&'static [&'static str]),
     /// A number at or above this.
     AtLeast(i64),
     /// `SCL:n` among other marks, n at or above this.
@@ -52,6 +54,30 @@ const VERDICTS: &[(&str, Says)] = &[
     // IONOS, GMX and web.de.
     ("X-UI-Filterresults",              Says::Contains(&["junk:"])),
     ("X-Gm-Spam",                       Says::Value(&["1"])),
+    // Trend Micro: `Yes-28.5-5.0-31-1`, the verdict before the scores.
+    ("X-TM-AS-Result",                  Says::Starts(&["yes-"])),
+    // Kaspersky's older gateways.
+    ("X-SpamTest-Status",               Says::Word(&["spam", "probable"])),
+    ("X-SpamTest-Status-Extended",      Says::Word(&["spam", "probable_spam"])),
+    // MailScanner without its organisation's name: `not spam` is the other verdict.
+    ("X-MailScanner-SpamCheck",         Says::Word(&["spam"])),
+    // Commtouch, now Cyren: `Bulk` and `Suspect` are none.
+    ("X-CTCH-Spam",                     Says::Word(&["confirmed"])),
+    // Vade, at OVH, Orange and others.
+    ("X-VR-SPAMSTATE",                  Says::Starts(&["spam"])),
+    ("X-VADE-SPAMSTATE",                Says::Starts(&["spam", "phishing", "malware", "scam"])),
+    ("X-Ovh-Spam-Status",               Says::Word(&["spam"])),
+    ("X-purgate-type",                  Says::Word(&["spam", "phishing", "malware"])),
+    ("X-Mras",                          Says::Word(&["spam"])),
+    // rspamd's long form: `default: True [20.00 / 15.00]`.
+    ("X-Spamd-Result",                  Says::Starts(&["default: true"])),
+    ("X-Rspamd-Spam",                   YES),
+    ("X-AntiSpam",                      Says::Word(&["spam", "yes"])),
+    ("X-SpamCop-Disposition",           Says::Starts(&["blocked"])),
+    ("X-OSBF-Lua-Score",                Says::Contains(&["[s]"])),
+    ("X-Razor-Status",                  Says::Word(&["spam"])),
+    ("X-Pyzor-Status",                  Says::Word(&["spam"])),
+    ("X-AVAS-Spam-Status",              Says::Word(&["spam"])),
 ];
 
 /// The verdicts "spam" in this header. A positive one is believed whoever wrote it (rule 7).
@@ -74,6 +100,7 @@ fn is_spam(says: &Says, value: &str) -> bool {
     match says {
         Says::Word(words) => words.contains(&first_word(value).as_str()),
         Says::Value(values) => values.contains(&value.trim()),
+        Says::Starts(heads) => heads.iter().any(|head| value.trim().starts_with(head)),
         Says::AtLeast(least) => first_word(value).parse::<i64>().is_ok_and(|scl| scl >= *least),
         Says::Scl(least) => value.split(';').any(|mark| {
             let scl = mark.trim().strip_prefix("scl:").map(str::parse::<i64>);
@@ -124,6 +151,20 @@ mod tests {
             ("X-Yandex-Spam: 4",                                         true),
             ("X-Yandex-Spam: 1",                                         false),
             ("X-Spam-Flag: NO\nX-Spam-Flag: YES",                        true),
+            ("X-TM-AS-Result: Yes-28.5-5.0-31-1",                        true),
+            ("X-TM-AS-Result: No-1.5-5.0-31-1",                          false),
+            ("X-SpamTest-Status: SPAM",                                  true),
+            ("X-SpamTest-Status: Not detected",                          false),
+            ("X-MailScanner-SpamCheck: spam, SpamAssassin (score=9)",    true),
+            ("X-MailScanner-SpamCheck: not spam, SpamAssassin (score=1)", false),
+            ("X-CTCH-Spam: Confirmed",                                   true),
+            ("X-CTCH-Spam: Unknown",                                     false),
+            ("X-VADE-SPAMSTATE: spam:high",                              true),
+            ("X-VADE-SPAMSTATE: clean",                                  false),
+            ("X-purgate-type: spam",                                     true),
+            ("X-purgate-type: clean",                                    false),
+            ("X-Spamd-Result: default: True [20.00 / 15.00]",            true),
+            ("X-Spamd-Result: default: False [1.00 / 15.00]",            false),
         ];
         for (header, expected) in cases {
             let raw = format!("{header}\n\n");
