@@ -327,6 +327,35 @@ fn crm_without_leads_gets_contact_and_deal() {
 }
 
 #[test]
+fn address_that_no_card_can_hold_names_no_card() {
+    let scene = scene(SandboxProcess::start_with(&["--simple"]), "");
+    // Tagged and rewritten senders go beyond the 250 characters of a multifield.
+    let address = format!("{}@new.example", "a".repeat(250));
+    scene.receive(&format!("Ana Ruiz <{address}>"), "long@new.example");
+    scene.filed(1);
+    let (deal, contact) = (&scene.crm.cards(2)[0]["id"], &scene.crm.cards(3)[0]["id"]);
+    let item = scene.crm.call("crm.item.get", &json!({"entityTypeId": 3, "id": contact}));
+    assert_eq!((&item["item"]["fm"], &item["item"]["comments"]), (&json!([]), &json!(address)));
+    let activity = scene.activity("long@new.example");
+    let parties = scene.crm.list(
+        "crm.activity.list",
+        &json!({"filter": {"ID": activity["ID"]}, "select": ["ID", "COMMUNICATIONS"]}),
+    )[0]["COMMUNICATIONS"]
+        .clone();
+    assert_eq!(
+        (&parties[0]["VALUE"], &parties[0]["ENTITY_TYPE_ID"]),
+        (&json!(address), &json!("2"))
+    );
+    let asked = json!({"activityId": activity["ID"]});
+    let on = |entity_type: u64, id: &Value| json!({"entityTypeId": entity_type, "entityId": id});
+    // It hangs on the contact all the same.
+    let bound = json!([on(2, deal), on(3, contact)]);
+    assert_eq!(scene.crm.call("crm.activity.binding.list", &asked), bound);
+    let cards = serde_json::to_value(&scene.daemon.view("long@new.example").cards).unwrap();
+    assert_eq!(cards.as_array().unwrap().len(), 2, "{cards}");
+}
+
+#[test]
 fn mail_that_two_mailboxes_skip_again_and_again_is_decided_once_by_each() {
     let mut scene = scene_of_history(SandboxProcess::start(), "");
     let list = |id: &str| {

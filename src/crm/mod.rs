@@ -40,6 +40,46 @@ pub struct CardDraft {
     pub source_description: String,
     /// The client of a deal or of a repeat lead.
     pub client: Option<CardRef>,
+    /// Family name, where it is known apart from `name`. Leads and contacts.
+    pub last_name: String,
+    /// Further addresses of the same person.
+    pub more_emails: Vec<String>,
+    pub phones: Vec<Phone>,
+    /// Position in the organisation. Leads and contacts.
+    pub post: String,
+    /// Where the person works; kept in a contact's comments.
+    pub organisation: String,
+}
+
+/// What a telephone is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PhoneKind {
+    Work,
+    Home,
+    Mobile,
+    Fax,
+    Other,
+}
+
+/// A telephone, with its number as its owner writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Phone {
+    pub kind: PhoneKind,
+    pub number: String,
+}
+
+/// What is said of a person, as by a vCard. Empty: not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactFacts {
+    /// Given name.
+    pub name: String,
+    pub last_name: String,
+    pub emails: Vec<String>,
+    pub phones: Vec<Phone>,
+    /// Position in the organisation.
+    pub post: String,
+    /// Goes to new contacts only ([`CardDraft::organisation`]).
+    pub organisation: String,
 }
 
 /// One party of a mail; the matched client is given with its card.
@@ -126,6 +166,25 @@ pub struct ActivityCards {
     pub responsible: Option<u64>,
 }
 
+/// An activity as the CRM has it now, whoever made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityNow {
+    /// The owner first, then the contacts and companies that its parties are known as.
+    pub cards: Vec<CardRef>,
+    pub responsible: Option<u64>,
+    /// Addresses of the parties in normal form (`message::address`).
+    pub parties: Vec<String>,
+    pub completed: bool,
+}
+
+/// A thing in the CRM that bears our name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnMade {
+    pub id: u64,
+    /// Origin id.
+    pub origin: String,
+}
+
 /// Whose turn it is after a call that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -196,6 +255,32 @@ pub trait Crm: Send + Sync {
         &self,
         wanted: &[(Made, OriginId)],
     ) -> impl Future<Output = Result<Vec<Option<Found>>, Failure>> + Send;
+
+    /// Activities as they are now, in the same order, asked for together. `None`: gone, or not to be read.
+    fn activities(
+        &self,
+        activities: &[u64],
+    ) -> impl Future<Output = Result<Vec<Option<ActivityNow>>, Failure>> + Send;
+
+    /// The next of the things that bear our originator and an origin id, in order of their numbers, all above
+    /// `after`. Never empty but at the end. The originator of every row is compared.
+    fn ours(
+        &self,
+        kind: Made,
+        after: u64,
+    ) -> impl Future<Output = Result<Vec<OwnMade>, Failure>> + Send;
+
+    /// Whether a card can bear this address. One that cannot is made without it, and must not be named as the card
+    /// of a party of that address.
+    fn can_bear(&self, email: &str) -> bool;
+
+    /// Adds what a contact lacks of these facts, and says what was added, such as `phone +34 600 000 000`. Nothing
+    /// that is there is changed or removed; may be repeated.
+    fn complete_contact(
+        &self,
+        contact: u64,
+        facts: &ContactFacts,
+    ) -> impl Future<Output = Result<Vec<String>, Failure>> + Send;
 
     /// Makes a card and returns its number.
     fn make_card(&self, draft: &CardDraft) -> impl Future<Output = Result<u64, Failure>> + Send;

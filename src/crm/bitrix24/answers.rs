@@ -4,9 +4,9 @@
 //! texts. All of it is tolerated; what is not there is `None`, never a default that could be believed.
 
 use serde_json::Value;
-use unicode_normalization::UnicodeNormalization;
 
 use crate::card::{CardKind, CardRef, Employee};
+use crate::message::address::normalise;
 
 /// `entityTypeId` of a kind of card.
 pub fn entity_type(kind: CardKind) -> u64 {
@@ -220,6 +220,11 @@ pub struct ActivityRow {
     pub has_text: bool,
     pub originator: Option<String>,
     pub origin: Option<String>,
+    /// Addresses of the parties in normal form, where they were asked for.
+    pub parties: Vec<String>,
+    /// Contacts and companies of the parties. Not the leads and deals: a party without a card gets
+    /// the owner of that time, which may have changed since.
+    pub clients: Vec<CardRef>,
 }
 
 fn activity_row(row: &Value) -> Option<ActivityRow> {
@@ -227,6 +232,12 @@ fn activity_row(row: &Value) -> Option<ActivityRow> {
         .and_then(kind_of)
         .zip(number_at(row, "OWNER_ID"))
         .map(|(kind, id)| CardRef { kind, id });
+    let communications = row.get("COMMUNICATIONS").and_then(list).unwrap_or_default();
+    let client = |party: &&Value| {
+        let kind = number_at(party, "ENTITY_TYPE_ID").and_then(kind_of)?;
+        let id = number_at(party, "ENTITY_ID")?;
+        matches!(kind, CardKind::Contact | CardKind::Company).then_some(CardRef { kind, id })
+    };
     Some(ActivityRow {
         id: number_at(row, "ID")?,
         owner,
@@ -235,7 +246,26 @@ fn activity_row(row: &Value) -> Option<ActivityRow> {
         has_text: text_at(row, "DESCRIPTION").is_some_and(|text| !text.trim().is_empty()),
         originator: text_at(row, "ORIGINATOR_ID"),
         origin: text_at(row, "ORIGIN_ID"),
+        parties: distinct(communications.iter().filter_map(|party| party_address(party))),
+        clients: distinct(communications.iter().filter_map(client)),
     })
+}
+
+/// The values in their order, each once.
+fn distinct<T: Clone + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = std::collections::HashSet::new();
+    values.filter(|value| seen.insert(value.clone())).collect()
+}
+
+/// The address of one element of COMMUNICATIONS; telephones have none.
+fn party_address(party: &Value) -> Option<String> {
+    let type_id = text_at(party, "TYPE").unwrap_or_default();
+    if !type_id.is_empty() && !type_id.eq_ignore_ascii_case("EMAIL") {
+        return None;
+    }
+    let value = text_at(party, "VALUE")?;
+    // Other integrations write `Ana <ana@cliente.es>`.
+    normalise(&value).or_else(|| normalise(value.rsplit_once('<')?.1))
 }
 
 /// The activities of a `crm.activity.list` answer; `None` if it is no such answer.
@@ -274,7 +304,7 @@ fn employee(row: &Value) -> Option<Employee> {
         return None;
     }
     let part = |key| text_at(row, key).unwrap_or_default().trim().to_owned();
-    let email = text_at(row, "EMAIL").and_then(|email| address(&email));
+    let email = text_at(row, "EMAIL").and_then(|email| normalise(&email));
     let full = format!("{} {}", part("NAME"), part("LAST_NAME")).trim().to_owned();
     let id = number_at(row, "ID")?;
     let name = match (full.is_empty(), &email) {
@@ -285,12 +315,34 @@ fn employee(row: &Value) -> Option<Employee> {
     Some(Employee { id, name, email, active: flag_at(row, "ACTIVE") })
 }
 
-/// An address in the form in which mails are compared: lower case, NFC, domain as A-labels.
-fn address(text: &str) -> Option<String> {
-    let (local, domain) = text.trim().rsplit_once('@')?;
-    let local: String = local.to_lowercase().nfc().collect();
-    let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
-    (!local.is_empty() && !domain.is_empty()).then(|| format!("{local}@{domain}"))
+/// What a contact holds of the person, as `crm.item.get` writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactRow {
+    pub name: String,
+    pub last_name: String,
+    pub post: String,
+    /// `typeId` and `value` of each multifield. `None`: the answer is silent on them, as those of old
+    /// on-premise portals are, and nothing may be concluded from it.
+    pub multifields: Option<Vec<(String, String)>>,
+}
+
+/// The contact of a `crm.item.get` answer; `None` if it is no such answer, or another card.
+pub fn contact(result: &Value, id: u64) -> Option<ContactRow> {
+    let row = result.get("item").filter(|row| number_at(row, "id") == Some(id))?;
+    let text = |key| text_at(row, key).unwrap_or_default().trim().to_owned();
+    let multifields = row.get("fm").filter(|fm| !fm.is_null()).and_then(list).map(|fields| {
+        let part = |field: &Value, key| text_at(field, key).unwrap_or_default();
+        fields
+            .into_iter()
+            .map(|field| (part(field, "typeId").to_ascii_uppercase(), part(field, "value")))
+            .collect()
+    });
+    Some(ContactRow {
+        name: text("name"),
+        last_name: text("lastName"),
+        post: text("post"),
+        multifields,
+    })
 }
 
 #[cfg(test)]
@@ -421,10 +473,62 @@ mod tests {
                 has_text: true,
                 originator: Some("mailcrm".into()),
                 origin: Some("ab".into()),
+                parties: vec![],
+                clients: vec![],
             }
         );
         assert_eq!((rows[1].owner, rows[1].completed, rows[1].has_text), (None, false, false));
         assert_eq!(activity_rows(&json!(true)), None);
+    }
+
+    #[test]
+    fn parties_of_an_activity_are_read_in_every_shape() {
+        let contact = CardRef { kind: CardKind::Contact, id: 275 };
+        #[rustfmt::skip]
+        let cases: &[(&str, Value, &[&str], &[CardRef])] = &[
+            ("not given",     Value::Null,                                                        &[], &[]),
+            ("none",          json!([]),                                                          &[], &[]),
+            ("false",         json!(false),                                                       &[], &[]),
+            ("a list",        json!([{"TYPE": "EMAIL", "VALUE": "Ana@Cliente.ES", "ENTITY_TYPE_ID": "3", "ENTITY_ID": "275"}]),
+                                                                                                  &["ana@cliente.es"], &[contact]),
+            ("a map",         json!({"7": {"TYPE": "", "VALUE": "ana@cliente.es"}}),              &["ana@cliente.es"], &[]),
+            ("with a name",   json!([{"TYPE": "EMAIL", "VALUE": "Ana <ana@cliente.es>"}]),        &["ana@cliente.es"], &[]),
+            ("twice",         json!([{"VALUE": "a@b.c"}, {"VALUE": "A@B.C"}]),                    &["a@b.c"], &[]),
+            ("a telephone",   json!([{"TYPE": "PHONE", "VALUE": "+34 600", "ENTITY_TYPE_ID": 3, "ENTITY_ID": 275}]),
+                                                                                                  &[], &[contact]),
+            ("of the owner",  json!([{"TYPE": "EMAIL", "VALUE": "a@b.c", "ENTITY_TYPE_ID": 2, "ENTITY_ID": 1}]),
+                                                                                                  &["a@b.c"], &[]),
+            ("no address",    json!([{"TYPE": "EMAIL", "VALUE": "Ana"}, {}, 1]),                  &[], &[]),
+            ("to A-labels",   json!([{"TYPE": "EMAIL", "VALUE": "ana@müller.de"}]),               &["ana@xn--mller-kva.de"], &[]),
+        ];
+        for (name, communications, parties, clients) in cases {
+            let row = json!({"ID": 1, "COMMUNICATIONS": communications});
+            let row = activity_row(&row).unwrap();
+            assert_eq!(row.parties, *parties, "{name}");
+            assert_eq!(row.clients, *clients, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_contact_that_does_not_tell_its_multifields_is_no_contact_without() {
+        let fm = json!([{"id": 1, "typeId": "email", "valueType": "WORK", "value": "a@b.c"}]);
+        #[rustfmt::skip]
+        let cases: &[(&str, Value, Option<usize>)] = &[
+            ("given",     json!({"id": 7, "fm": fm}),             Some(1)),
+            ("as a map",  json!({"id": "7", "fm": {"1": fm[0]}}), Some(1)),
+            ("none",      json!({"id": 7, "fm": []}),             Some(0)),
+            ("null",      json!({"id": 7, "fm": null}),           None),
+            ("silent",    json!({"id": 7}),                       None),
+        ];
+        for (name, item, expected) in cases {
+            let row = contact(&json!({"item": item}), 7).unwrap();
+            assert_eq!(row.multifields.as_ref().map(Vec::len), *expected, "{name}");
+            for field in row.multifields.iter().flatten() {
+                assert_eq!(*field, ("EMAIL".to_owned(), "a@b.c".to_owned()), "{name}");
+            }
+        }
+        assert_eq!(contact(&json!({"item": {"id": 8}}), 7), None);
+        assert_eq!(contact(&json!([]), 7), None);
     }
 
     #[test]

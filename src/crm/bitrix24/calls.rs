@@ -5,10 +5,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::card::{CardKind, CardRef};
-use crate::crm::{ActivityContent, ActivityDraft, CardDraft, Communication, Made};
+use crate::crm::{ActivityContent, ActivityDraft, Communication, Made};
 use crate::rules::Direction;
 
 use super::answers::{entity_name, entity_type};
@@ -178,6 +178,44 @@ pub fn made_by_odd_originator(made: Made, originator: &str, origin: &str) -> (&'
     }
 }
 
+/// Up to [`PAGE`] activities with their parties, whoever made them.
+pub fn activities(ids: &[u64]) -> Command {
+    ids.iter()
+        .fold(Command::new("crm.activity.list"), |command, id| command.number("filter[@ID][]", *id))
+        .all("select[]", &ACTIVITY_NOW)
+        .fixed("order[ID]", "ASC")
+        .fixed("start", "-1")
+}
+
+const ACTIVITY_NOW: [&str; 6] =
+    // Parties come only where they are asked for by name.
+    ["ID", "OWNER_TYPE_ID", "OWNER_ID", "RESPONSIBLE_ID", "COMPLETED", "COMMUNICATIONS"];
+
+/// The next [`PAGE`] things that bear our originator. No call for a batch: an originator may be any text.
+pub fn ours(made: Made, originator: &str, after: u64) -> (&'static str, Value) {
+    match made {
+        Made::Card(kind) => (
+            "crm.item.list",
+            json!({
+                "entityTypeId": entity_type(kind),
+                "filter": { "originatorId": originator, ">id": after },
+                "select": ["id", "originatorId", "originId"],
+                "order": { "id": "ASC" },
+                "start": -1,
+            }),
+        ),
+        Made::Activity => (
+            "crm.activity.list",
+            json!({
+                "filter": { "ORIGINATOR_ID": originator, ">ID": after },
+                "select": ["ID", "ORIGINATOR_ID", "ORIGIN_ID"],
+                "order": { "ID": "ASC" },
+                "start": -1,
+            }),
+        ),
+    }
+}
+
 /// One page of employees.
 pub fn employees(start: u64) -> (&'static str, Value) {
     let body = json!({
@@ -187,73 +225,6 @@ pub fn employees(start: u64) -> (&'static str, Value) {
         "start": start,
     });
     ("user.get", body)
-}
-
-/// Makes a card. `cloud`: the portal's database holds every character of Unicode.
-pub fn make_card(draft: &CardDraft, originator: &str, cloud: bool) -> (&'static str, Value) {
-    let line = |text: &str, most| {
-        let line = limits::one_line(text);
-        let line = if cloud { line } else { limits::basic_plane(&line) };
-        limits::cut(&line, most)
-    };
-    let mut fields = Map::new();
-    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
-    put("assignedById", draft.responsible.into());
-    put("sourceId", draft.source.as_str().into());
-    put("sourceDescription", line(&draft.source_description, limits::SOURCE_DESCRIPTION).into());
-    put("originatorId", originator.into());
-    put("originId", draft.origin.0.as_str().into());
-
-    let name = first_text([
-        line(&draft.name, limits::NAME),
-        line(draft.email.as_deref().unwrap_or_default(), limits::NAME),
-        // Simple mode converts a lead only if it has a name (tutorial on CRM modes).
-        "?".to_owned(),
-    ]);
-    match draft.kind {
-        CardKind::Lead => {
-            put("title", first_text([line(&draft.title, limits::TITLE), name.clone()]).into());
-            put("name", name.into());
-        }
-        CardKind::Contact => {
-            put("name", name.into());
-        }
-        CardKind::Company => {
-            put("title", first_text([line(&draft.name, limits::TITLE), name]).into());
-        }
-        CardKind::Deal => {
-            put("title", first_text([line(&draft.title, limits::TITLE), name]).into());
-        }
-    }
-    match (draft.kind, &draft.email) {
-        (CardKind::Deal, _) | (_, None) => {}
-        (CardKind::Lead | CardKind::Contact | CardKind::Company, Some(email)) => {
-            let email = limits::one_line(email);
-            if email.chars().count() <= limits::ADDRESS {
-                put("fm", json!([{ "typeId": "EMAIL", "valueType": "WORK", "value": email }]));
-            } else {
-                // Cut, it would be another address.
-                put("comments", email.into());
-            }
-        }
-    }
-    if let Some(client) = draft.client {
-        match client.kind {
-            CardKind::Contact => {
-                put("contactId", client.id.into());
-            }
-            CardKind::Company => {
-                put("companyId", client.id.into());
-            }
-            // A lead or deal is nobody's client.
-            CardKind::Lead | CardKind::Deal => {}
-        }
-    }
-    ("crm.item.add", json!({ "entityTypeId": entity_type(draft.kind), "fields": fields }))
-}
-
-fn first_text<const N: usize>(texts: [String; N]) -> String {
-    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// Adds an e-mail activity: always open, and without a text.
@@ -286,7 +257,7 @@ pub fn add_activity(draft: &ActivityDraft, originator: &str) -> (&'static str, V
         },
         "COMPLETED": "N",
         "PRIORITY": 2,
-        "SUBJECT": first_text([limits::subject(&draft.subject), "…".to_owned()]),
+        "SUBJECT": limits::first_text([limits::subject(&draft.subject), "…".to_owned()]),
         "START_TIME": iso_time(draft.starts_at),
         "END_TIME": match (draft.ends_at, draft.direction) {
             (Some(at), _) => iso_time(at),
@@ -395,20 +366,6 @@ mod tests {
     use crate::crm::{EmailMeta, File, OriginId};
     use proptest::prelude::*;
 
-    fn lead() -> CardDraft {
-        CardDraft {
-            kind: CardKind::Lead,
-            origin: OriginId("0f".repeat(32)),
-            title: "Presupuesto".into(),
-            name: "Ana Ruiz".into(),
-            email: Some("ana@cliente.es".into()),
-            responsible: 6,
-            source: "EMAIL".into(),
-            source_description: "ventas@nosotros.es".into(),
-            client: None,
-        }
-    }
-
     fn activity() -> ActivityDraft {
         ActivityDraft {
             owner: CardRef { kind: CardKind::Deal, id: 314 },
@@ -433,53 +390,6 @@ mod tests {
             },
             message_id: Some("x@cliente.es".into()),
         }
-    }
-
-    #[test]
-    fn a_lead_has_name_address_source_and_origin() {
-        let (method, body) = make_card(&lead(), "mailcrm", true);
-        assert_eq!(method, "crm.item.add");
-        assert_eq!(
-            body,
-            json!({"entityTypeId": 1, "fields": {
-                "title": "Presupuesto", "name": "Ana Ruiz", "sourceId": "EMAIL",
-                "sourceDescription": "ventas@nosotros.es", "assignedById": 6,
-                "originatorId": "mailcrm", "originId": "0f".repeat(32),
-                "fm": [{"typeId": "EMAIL", "valueType": "WORK", "value": "ana@cliente.es"}],
-            }})
-        );
-    }
-
-    #[test]
-    fn cards_fit_into_their_columns() {
-        let long = format!("{}@cliente.es", "a".repeat(250));
-        let fields =
-            |draft: &CardDraft, cloud| make_card(draft, "mailcrm", cloud).1["fields"].clone();
-
-        let fat = CardDraft {
-            title: "t".repeat(300),
-            name: "n".repeat(80),
-            email: Some(long.clone()),
-            ..lead()
-        };
-        let made = fields(&fat, true);
-        assert_eq!(made["title"].as_str().unwrap().chars().count(), 255);
-        assert_eq!(made["name"].as_str().unwrap().chars().count(), 50);
-        assert_eq!((made.get("fm"), made["comments"].as_str()), (None, Some(long.as_str())));
-
-        let festive = CardDraft { title: "🎉 Oferta".into(), name: "🎉".into(), ..lead() };
-        assert_eq!(fields(&festive, true)["title"], "🎉 Oferta");
-        assert_eq!(fields(&festive, false)["title"], "Oferta");
-        assert_eq!(fields(&festive, false)["name"], "ana@cliente.es", "a lead always has a name");
-    }
-
-    #[test]
-    fn a_deal_has_its_client_and_no_address() {
-        let client = Some(CardRef { kind: CardKind::Company, id: 9 });
-        let (_, body) = make_card(&CardDraft { kind: CardKind::Deal, client, ..lead() }, "m", true);
-        let fields = &body["fields"];
-        assert_eq!((&body["entityTypeId"], &fields["companyId"]), (&json!(2), &json!(9)));
-        assert!(fields.get("fm").is_none() && fields.get("name").is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The last look at a request before it leaves: never may the CRM send a mail for us. Pure.
+//! The last look at a request before it leaves: never may the CRM send a mail for us, and never is what a person
+//! wrote on a card overwritten. Pure.
 //!
 //! `crm.activity.add` with TYPE_ID 4, DIRECTION 2 and COMPLETED "Y" sends a real e-mail to every communication
 //! (REST reference, crm.activity.add). The types cannot say it; this looks at what is really written.
@@ -58,12 +59,54 @@ pub fn check(method: &str, body: &[u8]) -> Result<(), &'static str> {
             let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable activity")?;
             if may_send(&body) { Err("an open outgoing e-mail only") } else { Ok(()) }
         }
+        "crm.item.update" => {
+            let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable card")?;
+            if only_adds(&body) { Ok(()) } else { Err("a contact is added to, never changed") }
+        }
         "batch" => {
             let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable batch")?;
             batch(&body)
         }
-        _ => Ok(()),
+        name if only_asks(name) || WRITES.contains(&name) => Ok(()),
+        _ => Err("a method that is never called"),
     }
+}
+
+/// The methods that change something and may leave whatever they carry.
+const WRITES: [&str; 5] = [
+    "crm.activity.binding.add",
+    "crm.activity.binding.delete",
+    "crm.activity.binding.move",
+    // It sends nothing, whatever it completes (REST reference, "How to send an e-mail").
+    "crm.activity.update",
+    "crm.item.add",
+];
+
+/// Whether an update of a card can only add to a contact: multifields without a number, and no field emptied.
+fn only_adds(body: &Value) -> bool {
+    let Some(body) = body.as_object() else { return false };
+    let contact = one(body, "entityTypeId").and_then(Value::as_u64) == Some(CONTACT);
+    let fields = one(body, "fields").and_then(Value::as_object);
+    contact
+        && fields.is_some_and(|fields| {
+            fields.iter().all(|(name, value)| match name.as_str() {
+                "name" | "lastName" | "post" => {
+                    value.as_str().is_some_and(|text| !text.trim().is_empty())
+                }
+                "fm" => value.as_array().is_some_and(|fm| fm.iter().all(is_new)),
+                _ => false,
+            })
+        })
+}
+
+const CONTACT: u64 = 3;
+
+/// Whether an element of `fm` is a new one: with a number it would change what is there.
+fn is_new(element: &Value) -> bool {
+    let said =
+        |key: &str| element.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    element.as_object().is_some_and(|fields| fields.len() == 3)
+        && ["typeId", "valueType", "value"].into_iter().all(said)
 }
 
 /// A batch asks only. What it carries is expanded by the CRM, so that nobody could say here what a writing command
@@ -213,6 +256,58 @@ mod tests {
         }
         assert!(leaves("mail.mailbox.list", &json!({})));
         assert!(leaves("mail.message.list", &json!({})));
+    }
+
+    #[test]
+    fn a_contact_is_only_added_to() {
+        let new = json!({"typeId": "PHONE", "valueType": "WORK", "value": "+34 600"});
+        let with = |key: &str, value: Value| {
+            let mut element = new.clone();
+            element[key] = value;
+            json!({"fm": [new, element]})
+        };
+        #[rustfmt::skip]
+        let cases = [
+            ("all of it",       3, json!({"name": "Ana", "lastName": "Ruiz", "post": "CEO", "fm": [new]}), true),
+            ("with a number",   3, with("id", json!(15)),               false),
+            ("DELETE",          3, with("DELETE", json!("Y")),          false),
+            ("an empty value",  3, with("value", json!("")),            false),
+            ("no value",        3, with("value", json!(null)),          false),
+            ("by number",       3, json!({"fm": {"15": new}}),          false),
+            ("emptied",         3, json!({"post": " "}),                false),
+            ("responsible",     3, json!({"assignedById": 7}),          false),
+            ("a deal's stage",  2, json!({"stageId": "WON"}),           false),
+            ("a lead's name",   1, json!({"name": "Ana"}),              false),
+        ];
+        for (name, entity_type, fields, may) in cases {
+            let body = json!({"entityTypeId": entity_type, "id": 7, "fields": fields});
+            assert_eq!(leaves("crm.item.update", &body), may, "{name}");
+            assert_eq!(leaves("Crm.Item.Update.json", &body), may, "{name}");
+        }
+        assert!(!leaves("crm.item.update", &json!({"entityTypeId": 3, "id": 7})));
+    }
+
+    #[test]
+    fn what_is_never_called_never_leaves() {
+        for method in [
+            "crm.item.delete",
+            "crm.activity.delete",
+            "crm.contact.update",
+            "crm.lead.add",
+            "im.notify.personal.add",
+            "event.offline.get",
+            "user.update",
+        ] {
+            assert!(!leaves(method, &json!({})), "{method}");
+        }
+        for method in [
+            "crm.item.add",
+            "crm.activity.update",
+            "crm.activity.binding.move",
+            "crm.activity.list",
+        ] {
+            assert!(leaves(method, &json!({})), "{method}");
+        }
     }
 
     #[test]

@@ -8,16 +8,24 @@ use crate::crm::EmailMeta;
 
 /// TITLE of leads and deals.
 pub const TITLE: usize = 255;
-/// NAME of leads and contacts.
+/// NAME and LAST_NAME of leads and contacts.
 pub const NAME: usize = 50;
+/// FULL_NAME of leads and contacts: both names and the blank between them, put together by the portal.
+pub const FULL_NAME: usize = 100;
+/// POST of leads and contacts.
+pub const POST: usize = 255;
 /// VALUE of a multifield.
-pub const ADDRESS: usize = 250;
+pub const MULTIFIELD: usize = 250;
+/// Addresses of one card, and telephones: more than a person has are no person's.
+pub const MULTIFIELDS: usize = 20;
 /// The column holds 512, but emoji are stored as codes of ten and more characters.
 pub const SUBJECT: usize = 200;
 /// What an emoji may take in a SUBJECT.
 const EMOJI: usize = 12;
 /// SOURCE_DESCRIPTION is a TEXT; this is a mailbox's address.
 pub const SOURCE_DESCRIPTION: usize = 255;
+/// COMMENTS is a TEXT; this is the name of an organisation.
+pub const COMMENTS: usize = 255;
 /// SETTINGS is a TEXT of 64 KB that holds more than the addresses, in PHP's own notation.
 const META_BYTES: usize = 48 * 1024;
 /// File names on the portal's disk.
@@ -32,7 +40,7 @@ pub fn clean(text: &str) -> String {
 pub fn one_line(text: &str) -> String {
     let spaced: String = text
         .chars()
-        .map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else { c })
+        .map(|c| if matches!(c, '\n' | '\t' | '\r' | '\u{2028}' | '\u{2029}') { ' ' } else { c })
         .filter(|c| !c.is_control())
         .collect();
     spaced.trim().to_owned()
@@ -43,6 +51,38 @@ pub fn one_line(text: &str) -> String {
 /// Old on-premise portals keep titles in MySQL's `utf8mb3`, which ends a text at the first of them.
 pub fn basic_plane(text: &str) -> String {
     text.chars().filter(|c| c.len_utf8() < 4).collect::<String>().trim().to_owned()
+}
+
+/// A text for a column of `max` characters. `cloud`: the portal's database holds every character of Unicode.
+pub fn line(text: &str, max: usize, cloud: bool) -> String {
+    let line = one_line(text);
+    let line = if cloud { line } else { basic_plane(&line) };
+    cut(&line, max)
+}
+
+/// The first of the texts in which there is something to see; the last if there is none.
+pub fn first_text<const N: usize>(texts: [String; N]) -> String {
+    let mut last = String::new();
+    for text in texts {
+        if text.chars().any(|c| !c.is_whitespace() && !is_unseen(c)) {
+            return text;
+        }
+        last = text;
+    }
+    last
+}
+
+/// Characters that take no room: marks of direction, joiners, selectors, fillers.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{feff}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
+}
+
+/// Whether an address, or another value, is one that a multifield can hold. Cut, it would be another.
+pub fn fits_multifield(value: &str) -> bool {
+    (1..=MULTIFIELD).contains(&one_line(value).chars().count())
 }
 
 /// The longest beginning of whole graphemes that weighs at most `max`.
@@ -179,6 +219,24 @@ mod tests {
         let zalgo = format!("a{}", "\u{301}".repeat(400));
         let cut = cut(&zalgo, 50);
         assert!(!cut.is_empty() && cut.chars().count() <= 50);
+    }
+
+    #[test]
+    fn the_first_text_in_which_there_is_something_to_see_counts() {
+        #[rustfmt::skip]
+        let cases = [
+            ("seen",           "Ana",                        "Ana"),
+            ("empty",          "",                           "?"),
+            ("blank",          " \u{a0}",                    "?"),
+            ("marks only",     "\u{200f}\u{2066}\u{2069}",  "?"),
+            ("with a mark",    "\u{200f}مرحبا",              "\u{200f}مرحبا"),
+            ("an emoji",       "🎉",                         "🎉"),
+            ("a family",       "👨‍👩‍👧",                         "👨‍👩‍👧"),
+        ];
+        for (name, text, expected) in cases {
+            assert_eq!(first_text([text.to_owned(), "?".to_owned()]), expected, "{name}");
+        }
+        assert_eq!(one_line("a\u{2028}b\u{2029}"), "a b");
     }
 
     #[test]

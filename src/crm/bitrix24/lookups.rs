@@ -6,17 +6,17 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::card::{CardKind, CardNow, CardRef, Client, Known, OpenCard};
-use crate::crm::{Failure, Fate, Found, Made, OriginId};
+use crate::crm::{ActivityNow, Failure, Fate};
 
-use super::answers::{self, ActivityRow, CardRow};
-use super::batch::{self, Answer, Command, PlainAddress, Word};
+use super::answers::{self, ActivityRow, CardRow, ContactRow};
+use super::batch::{self, Answer, Command, PlainAddress};
 use super::classify::{self, Effect};
 use super::{Portal, calls, http};
 
 const KINDS: [CardKind; 4] = [CardKind::Lead, CardKind::Deal, CardKind::Contact, CardKind::Company];
 
 /// What one look-up of many was answered.
-type Looked = Result<Value, Failure>;
+pub(super) type Looked = Result<Value, Failure>;
 
 /// Asks all, 50 to a request. `Err` if a whole request went wrong, or one answer is missing: nothing may be
 /// concluded from an answer that is not there.
@@ -58,6 +58,27 @@ async fn ask_at_once(portal: &Portal, commands: &[Command]) -> Result<Vec<Looked
     Ok(looked)
 }
 
+/// The same, where answers are so long that 50 of them may be more than is read at once: then fewer are asked for.
+pub(super) async fn ask_in_parts(
+    portal: &Portal,
+    commands: &[Command],
+) -> Result<Vec<Looked>, Failure> {
+    let mut looked = Vec::with_capacity(commands.len());
+    let mut parts: Vec<&[Command]> = commands.chunks(batch::MOST).rev().collect();
+    while let Some(part) = parts.pop() {
+        match ask_at_once(portal, part).await {
+            Ok(answers) => looked.extend(answers),
+            Err(failure) if failure.code == http::TOO_LARGE && part.len() > 1 => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.push(second);
+                parts.push(first);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(looked)
+}
+
 fn is_denied(failure: &Failure) -> bool {
     classify::is_access_denied(&failure.code, &failure.text)
 }
@@ -67,7 +88,11 @@ fn is_missing(failure: &Failure) -> bool {
 }
 
 /// Rows of a `crm.item.list` answer.
-fn rows(portal: &Portal, result: &Value, kind: CardKind) -> Result<Vec<CardRow>, Failure> {
+pub(super) fn rows(
+    portal: &Portal,
+    result: &Value,
+    kind: CardKind,
+) -> Result<Vec<CardRow>, Failure> {
     portal.understood("crm.item.list", Effect::Reads, answers::card_rows(result, kind))
 }
 
@@ -126,6 +151,23 @@ async fn see(
         seen.insert(card, now);
     }
     Ok(seen)
+}
+
+/// A contact with what it says of the person.
+///
+/// # Errors
+/// [`Fate::CardGone`] if there is none that may be read.
+pub async fn contact(portal: &Portal, contact: u64) -> Result<ContactRow, Failure> {
+    let card = CardRef { kind: CardKind::Contact, id: contact };
+    let method = "crm.item.get";
+    let looked = ask_at_once(portal, &[calls::card(card)]).await?.pop();
+    match portal.understood(method, Effect::Reads, looked)? {
+        Ok(result) => portal.understood(method, Effect::Reads, answers::contact(&result, contact)),
+        Err(failure) if is_denied(&failure) || is_missing(&failure) => {
+            Err(Failure { fate: Fate::CardGone, ..failure })
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn open_card(row: &CardRow) -> OpenCard {
@@ -333,118 +375,48 @@ fn card_now(card: CardRef, seen: Option<&Seen>, deals: &[CardRow]) -> CardNow {
     }
 }
 
-/// A whole page of rows that were not asked for: the portal dropped the filter, and what was asked for may stand on
-/// any further page.
-fn filter_ignored(portal: &Portal, method: &str) -> Failure {
+/// Rows that were not asked for: the portal dropped the filter, and what was asked for may stand on any further
+/// page.
+pub(super) fn filter_ignored(portal: &Portal, method: &str) -> Failure {
     let mut failure = portal.wire.not_understood(method, Effect::Reads);
     failure.text = "the portal ignores the filter of a look-up".to_owned();
     failure.fate = Fate::Deferred { retry_after: None, ambiguous: false, suspect: false };
     failure
 }
 
-pub async fn find_made(
+/// Activities as they are, each found among the rows or not there at all.
+pub async fn activities(
     portal: &Portal,
-    wanted: &[(Made, OriginId)],
-) -> Result<Vec<Option<Found>>, Failure> {
-    let originator = Word::new(&portal.originator);
-    let mut found: Vec<Option<Found>> = vec![None; wanted.len()];
-    let mut batched: Vec<(usize, Command)> = Vec::new();
-    let mut alone: Vec<usize> = Vec::new();
-    for (at, (made, origin)) in wanted.iter().enumerate() {
-        match (&originator, Word::new(&origin.0)) {
-            (Some(originator), Some(origin)) => {
-                batched.push((at, calls::made(*made, originator, &origin)));
-            }
-            _ => alone.push(at),
+    activities: &[u64],
+) -> Result<Vec<Option<ActivityNow>>, Failure> {
+    let wanted: BTreeSet<u64> = activities.iter().copied().filter(|id| *id > 0).collect();
+    let ids: Vec<u64> = wanted.iter().copied().collect();
+    let pages: Vec<&[u64]> = ids.chunks(calls::PAGE).collect();
+    let commands: Vec<Command> = pages.iter().map(|page| calls::activities(page)).collect();
+    let mut now: HashMap<u64, ActivityNow> = HashMap::new();
+    for (page, looked) in pages.into_iter().zip(ask_in_parts(portal, &commands).await?) {
+        let method = "crm.activity.list";
+        let all = portal.understood(method, Effect::Reads, answers::activity_rows(&looked?))?;
+        // Those that were not asked for show that the filter was dropped; what is missing may stand on any further
+        // page then.
+        let many = all.len() >= calls::PAGE;
+        let dropped = many && all.iter().any(|row| !wanted.contains(&row.id));
+        now.extend(all.into_iter().map(|row| (row.id, activity_now(row))));
+        if dropped && page.iter().any(|id| !now.contains_key(id)) {
+            return Err(filter_ignored(portal, method));
         }
     }
-    let mut put = |at: usize, result: &Value| -> Result<(), Failure> {
-        if let (Some((made, origin)), Some(place)) = (wanted.get(at), found.get_mut(at)) {
-            *place = match made {
-                Made::Card(kind) => made_card(portal, *kind, origin, result)?,
-                Made::Activity => made_activity(portal, origin, result)?,
-            };
-        }
-        Ok(())
-    };
-
-    // Activities come with their texts: where 50 of them are more than is read at once, fewer are asked for.
-    let mut pieces: Vec<&[(usize, Command)]> = batched.chunks(batch::MOST).rev().collect();
-    while let Some(piece) = pieces.pop() {
-        let commands: Vec<Command> = piece.iter().map(|(_, command)| command.clone()).collect();
-        match ask_at_once(portal, &commands).await {
-            Ok(looked) => {
-                for ((at, _), looked) in piece.iter().zip(looked) {
-                    put(*at, &looked?)?;
-                }
-            }
-            Err(failure) if failure.code == http::TOO_LARGE && piece.len() > 1 => {
-                let (first, second) = piece.split_at(piece.len() / 2);
-                pieces.push(second);
-                pieces.push(first);
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    for at in alone {
-        let Some((made, origin)) = wanted.get(at) else { continue };
-        let call = calls::made_by_odd_originator(*made, &portal.originator, &origin.0);
-        put(at, &portal.call(call, Effect::Reads).await?)?;
-    }
-    Ok(found)
+    Ok(activities.iter().map(|id| now.get(id).cloned()).collect())
 }
 
-/// Whether a row is ours: old methods drop filters that they do not know, and answer with everything.
-fn is_ours(
-    portal: &Portal,
-    origin: &OriginId,
-    row_originator: Option<&String>,
-    row_origin: Option<&String>,
-) -> bool {
-    row_originator == Some(&portal.originator) && row_origin == Some(&origin.0)
-}
-
-fn made_card(
-    portal: &Portal,
-    kind: CardKind,
-    origin: &OriginId,
-    result: &Value,
-) -> Result<Option<Found>, Failure> {
-    let all = rows(portal, result, kind)?;
-    let ours =
-        |row: &&CardRow| is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref());
-    match all.iter().filter(ours).min_by_key(|row| row.card.id) {
-        Some(row) => Ok(Some(Found {
-            id: row.card.id,
-            owner: None,
-            responsible: Some(row.responsible).filter(|id| *id > 0),
-            completed: false,
-            has_text: false,
-        })),
-        None if all.len() >= calls::PAGE => Err(filter_ignored(portal, "crm.item.list")),
-        None => Ok(None),
-    }
-}
-
-fn made_activity(
-    portal: &Portal,
-    origin: &OriginId,
-    result: &Value,
-) -> Result<Option<Found>, Failure> {
-    let method = "crm.activity.list";
-    let all = portal.understood(method, Effect::Reads, answers::activity_rows(result))?;
-    let ours =
-        |row: &&ActivityRow| is_ours(portal, origin, row.originator.as_ref(), row.origin.as_ref());
-    match all.iter().filter(ours).min_by_key(|row| row.id) {
-        Some(row) => Ok(Some(Found {
-            id: row.id,
-            owner: row.owner,
-            responsible: row.responsible,
-            completed: row.completed,
-            has_text: row.has_text,
-        })),
-        None if all.len() >= calls::PAGE => Err(filter_ignored(portal, method)),
-        None => Ok(None),
+fn activity_now(row: ActivityRow) -> ActivityNow {
+    let owner = row.owner;
+    let clients = row.clients.into_iter().filter(|card| Some(*card) != owner);
+    ActivityNow {
+        cards: owner.into_iter().chain(clients).collect(),
+        responsible: row.responsible,
+        parties: row.parties,
+        completed: row.completed,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Bitrix24 over its REST API with an inbound webhook.
 //!
-//! Requests are written in `calls`, `batch` and `limits`, answers read in `answers`, failures sorted in
+//! Requests are written in `calls`, `cards`, `multifields`, `batch` and `limits`, answers read in `answers`, failures sorted in
 //! `classify`, all pure. `http` sends, `bucket` slows down, `gate` looks at each request once more, `lookups` puts
-//! questions together.
+//! questions together, `own` finds what was made here.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,19 +11,22 @@ use serde_json::Value;
 
 use crate::card::{CardNow, CardRef, Employee, Known};
 use crate::crm::{
-    ActivityCards, ActivityContent, ActivityDraft, CardDraft, Crm, Failure, Fate, Found, Made,
-    OriginId,
+    ActivityCards, ActivityContent, ActivityDraft, ActivityNow, CardDraft, ContactFacts, Crm,
+    Failure, Fate, Found, Made, OriginId, OwnMade,
 };
 
 mod answers;
 mod batch;
 mod bucket;
 mod calls;
+mod cards;
 mod classify;
 mod gate;
 mod http;
 mod limits;
 mod lookups;
+mod multifields;
+mod own;
 #[cfg(test)]
 mod wire_tests;
 
@@ -203,12 +206,39 @@ impl Crm for Portal {
     }
 
     async fn find_made(&self, wanted: &[(Made, OriginId)]) -> Result<Vec<Option<Found>>, Failure> {
-        lookups::find_made(self, wanted).await
+        own::find_made(self, wanted).await
+    }
+
+    async fn activities(&self, activities: &[u64]) -> Result<Vec<Option<ActivityNow>>, Failure> {
+        lookups::activities(self, activities).await
+    }
+
+    async fn ours(&self, kind: Made, after: u64) -> Result<Vec<OwnMade>, Failure> {
+        own::ours(self, kind, after).await
+    }
+
+    fn can_bear(&self, email: &str) -> bool {
+        limits::fits_multifield(email)
+    }
+
+    async fn complete_contact(
+        &self,
+        contact: u64,
+        facts: &ContactFacts,
+    ) -> Result<Vec<String>, Failure> {
+        let row = lookups::contact(self, contact).await?;
+        let Some((call, added)) = cards::complete_contact(contact, &row, facts, self.cloud) else {
+            return Ok(Vec::new());
+        };
+        let method = call.0;
+        let result = self.call(call, Effect::WritesToCard).await?;
+        self.done(method, Effect::WritesToCard, Some(&result))?;
+        Ok(added)
     }
 
     async fn make_card(&self, draft: &CardDraft) -> Result<u64, Failure> {
         let effect = if draft.client.is_some() { Effect::WritesToCard } else { Effect::Writes };
-        let call = calls::make_card(draft, &self.originator, self.cloud);
+        let call = cards::make_card(draft, &self.originator, self.cloud);
         let method = call.0;
         let result = self.call(call, effect).await?;
         self.understood(method, effect, answers::made_card(&result))

@@ -3,6 +3,7 @@
 
 mod asking;
 mod sending;
+mod standin;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -202,6 +203,11 @@ fn lead() -> CardDraft {
         source: "EMAIL".into(),
         source_description: "ventas@nosotros.es".into(),
         client: None,
+        last_name: String::new(),
+        more_emails: vec![],
+        phones: vec![],
+        post: String::new(),
+        organisation: String::new(),
     }
 }
 

@@ -89,6 +89,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Activity> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Narrow {
     Ids(Vec<i64>),
+    Above(i64),
     Origin(String),
     Card(Kind, i64),
     All,
@@ -113,6 +114,10 @@ impl Activity {
                 .query_map(params![ids], from_row)?
                 .collect()
             }
+            Narrow::Above(id) => conn
+                .prepare_cached("SELECT * FROM activity WHERE id > ?1 ORDER BY id")?
+                .query_map(params![id], from_row)?
+                .collect(),
             Narrow::Origin(origin) => conn
                 .prepare_cached("SELECT * FROM activity WHERE origin_id = ?1 ORDER BY id")?
                 .query_map(params![origin], from_row)?

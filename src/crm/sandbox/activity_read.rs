@@ -126,6 +126,11 @@ fn narrow(conditions: &[Condition<'_>]) -> Narrow {
             {
                 narrow = Narrow::Origin(origin.clone());
             }
+            Condition::Column { name: "ID", operator: Operator::Greater, operand, .. }
+                if narrow == Narrow::All && !operand.is_array() =>
+            {
+                narrow = Narrow::Above(operand.int());
+            }
             Condition::Bindings(wanted) if narrow == Narrow::All => {
                 if let [(entity_type, id @ 1..)] = wanted.as_slice()
                     && let Some(kind) = Kind::of(*entity_type)

@@ -13,6 +13,8 @@ use super::webhook::Call;
 
 /// A deal is expected to close within a week, unless it says otherwise.
 const CLOSE_WITHIN_SECS: i64 = 7 * 86_400;
+/// The width of FULL_NAME, which the portal puts together itself [observed].
+const FULL_NAME_LIMIT: usize = 100;
 
 /// Makes a card from the fields given and stores it.
 pub(super) fn add(call: &Call<'_>, kind: Kind, given: &Php) -> Result<Card, Fault> {
@@ -120,6 +122,13 @@ fn take(call: &Call<'_>, card: &mut Card, given: &Php) -> Result<(), Fault> {
                 let value = checked(field, value)?;
                 card.fields.set(field.name, value);
             }
+        }
+    }
+    if field(card.kind, "lastName").is_some() {
+        let part = |name| card.fields.get(name).text();
+        let full = format!("{} {}", part("name"), part("lastName"));
+        if full.trim().chars().count() > FULL_NAME_LIMIT {
+            return Err(Fault::not_valid("lastName"));
         }
     }
     if matches!(card.kind, Kind::Lead | Kind::Deal) {

@@ -14,7 +14,8 @@ const MAX_VALUES: usize = 20;
 /// With this many hits in one kind the later kinds are not looked at [D: the same].
 const MAX_HITS: usize = 20;
 
-/// Takes `fm` over: an element with an `id` changes that one, an empty value deletes it.
+/// Takes `fm` over: an element without an `id` is added, one with it changes that one, and an empty value or
+/// `DELETE` deletes it. What is not among them stays.
 pub(super) fn write(conn: &Connection, card: &Card, given: &Php) -> Result<(), Fault> {
     if given.is_null() || !card.kind.has_multifields() {
         return Ok(());
@@ -25,11 +26,12 @@ pub(super) fn write(conn: &Connection, card: &Card, given: &Php) -> Result<(), F
     let kind = card.kind.entity_type();
     for element in given.values() {
         let id = element.get("id").int();
-        let value = element.get("value").text().trim().to_owned();
+        let given = element.get("value").given();
+        let value = given.map(|value| value.text().trim().to_owned()).unwrap_or_default();
         if value.chars().count() > VALUE_LIMIT {
             return Err(Fault::not_valid("fm"));
         }
-        if id > 0 && (value.is_empty() || element.get("delete").flag()) {
+        if id > 0 && ((given.is_some() && value.is_empty()) || element.either("delete").flag()) {
             conn.execute(
                 "DELETE FROM multifield WHERE id = ?1 AND kind = ?2 AND card_id = ?3",
                 params![id, kind, card.id],
@@ -38,9 +40,11 @@ pub(super) fn write(conn: &Connection, card: &Card, given: &Php) -> Result<(), F
         }
         let type_id = element.get("typeId").text().to_ascii_uppercase();
         if id > 0 {
+            // Without a value only its type changes.
+            let value = given.map(|_| value.as_str());
             conn.execute(
-                "UPDATE multifield SET value = ?4, match_key =
-                    CASE type_id WHEN 'PHONE' THEN ?6 ELSE ?5 END,
+                "UPDATE multifield SET value = coalesce(?4, value), match_key = coalesce(
+                    CASE type_id WHEN 'PHONE' THEN ?6 ELSE ?5 END, match_key),
                     value_type = coalesce(?7, value_type)
                  WHERE id = ?1 AND kind = ?2 AND card_id = ?3",
                 params![
@@ -48,8 +52,8 @@ pub(super) fn write(conn: &Connection, card: &Card, given: &Php) -> Result<(), F
                     kind,
                     card.id,
                     value,
-                    match_key("EMAIL", &value),
-                    match_key("PHONE", &value),
+                    value.map(|value| match_key("EMAIL", value)),
+                    value.map(|value| match_key("PHONE", value)),
                     value_type(element),
                 ],
             )?;

@@ -241,8 +241,11 @@ fn card(conn: &Connection, kind: Kind, id: i64) -> rusqlite::Result<Option<Respo
     let name = format!("{} {}", card.fields.get("name").text(), card.fields.get("lastName").text());
     fact(&mut html, "Name", &name);
     for multifield in multifield::read(conn, &card)?.values() {
-        fact(&mut html, "Address", &multifield.get("value").text());
+        let phone = multifield.get("typeId").text() == "PHONE";
+        let label = if phone { "Telephone" } else { "Address" };
+        fact(&mut html, label, &multifield.get("value").text());
     }
+    fact(&mut html, "Post", &card.fields.get("post").text());
     fact(&mut html, "Source", &card.fields.get("sourceId").text());
     fact(&mut html, "Source detail", &card.fields.get("sourceDescription").text());
     fact(&mut html, "Comment", &card.fields.get("comments").text());

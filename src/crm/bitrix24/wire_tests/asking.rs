@@ -274,6 +274,86 @@ async fn a_look_up_that_fails_is_never_nothing() {
 }
 
 #[tokio::test]
+async fn activities_of_a_dropped_filter_are_not_believed() {
+    let row = |id: u64| json!({"ID": id.to_string(), "OWNER_TYPE_ID": "2", "OWNER_ID": "3", "COMPLETED": "Y"});
+    let peer = Peer::start(move |asked, at| {
+        batch(asked, |method, params| {
+            assert_eq!(method, "crm.activity.list");
+            assert_eq!(param(params, "start"), "-1");
+            let wanted: Vec<u64> = params
+                .iter()
+                .filter(|(key, _)| key == "filter[@ID][]")
+                .map(|(_, id)| id.parse().unwrap())
+                .collect();
+            assert!(wanted.len() <= 50);
+            assert!(
+                params.iter().any(|(key, value)| key == "select[]" && value == "COMMUNICATIONS")
+            );
+            match at {
+                // As a map, with a row that nobody asked for.
+                0 => Ok(json!({"0": row(7), "1": row(8)})),
+                // The first fifty of the portal: those asked for may come later.
+                1 => Ok((1..=50).map(row).collect()),
+                // All of them are among the first fifty.
+                2 => Ok((1..=50).map(row).collect()),
+                _ => Err("ERROR_CORE"),
+            }
+        })
+    })
+    .await;
+    let portal = peer.portal();
+    let now = portal.activities(&[9, 7, 0]).await.unwrap();
+    assert_eq!((&now[0], &now[2]), (&None, &None));
+    let there = now[1].as_ref().unwrap();
+    assert_eq!((there.cards.as_slice(), there.completed), (&[card(CardKind::Deal, 3)][..], true));
+    assert!(there.parties.is_empty());
+    let failure = portal.activities(&[7, 900]).await.unwrap_err();
+    assert!(matches!(failure.fate, Fate::Deferred { ambiguous: false, .. }), "{failure:?}");
+    assert!(portal.activities(&[7, 50]).await.unwrap().iter().all(Option::is_some));
+    assert!(portal.activities(&[7]).await.is_err(), "an error is not gone");
+}
+
+#[tokio::test]
+async fn a_page_of_ours_is_only_ours_and_never_empty_before_the_end() {
+    let row = |id: u64, originator: &str, origin: &str| json!({"ID": id, "ORIGINATOR_ID": originator, "ORIGIN_ID": origin});
+    let peer = Peer::start(move |asked, at| {
+        assert_eq!(asked.method(), "crm.activity.list");
+        assert_eq!(
+            (&asked.body["start"], &asked.body["order"]),
+            (&json!(-1), &json!({"ID": "ASC"}))
+        );
+        assert_eq!(asked.body["filter"]["ORIGINATOR_ID"], "mailcrm");
+        let after = asked.body["filter"][">ID"].as_u64().unwrap();
+        let page = |originator: &'static str, origin: &'static str| -> Value {
+            (after + 1..=after + 50).map(|id| row(id, originator, origin)).collect()
+        };
+        match at {
+            0 => {
+                ok(json!([row(5, "mailcrm", "b"), row(4, "MailCRM", "a"), row(3, "mailcrm", "c")]))
+            }
+            // A page of which none is ours is passed over.
+            1 => ok(page("mailcrm", "")),
+            2 => ok(json!({"1": row(70, "mailcrm", "d")})),
+            // Dropped filters: of the originator, and of the number.
+            3 => ok(page("other", "a")),
+            4 => ok(json!([row(1, "mailcrm", "a")])),
+            _ => ok(json!([])),
+        }
+    })
+    .await;
+    let portal = peer.portal();
+    let ids = |page: Vec<crate::crm::OwnMade>| page.iter().map(|made| made.id).collect::<Vec<_>>();
+    assert_eq!(ids(portal.ours(Made::Activity, 0).await.unwrap()), [3, 5]);
+    assert_eq!(ids(portal.ours(Made::Activity, 5).await.unwrap()), [70]);
+    assert_eq!(peer.asked()[2].body["filter"][">ID"], 55);
+    for _ in 0..2 {
+        let failure = portal.ours(Made::Activity, 70).await.unwrap_err();
+        assert!(matches!(failure.fate, Fate::Deferred { ambiguous: false, .. }), "{failure:?}");
+    }
+    assert_eq!(portal.ours(Made::Activity, 70).await, Ok(vec![]));
+}
+
+#[tokio::test]
 async fn an_originator_of_odd_letters_is_asked_for_outside_batches() {
     let peer = Peer::start(|asked, _| match asked.method() {
         "crm.activity.list" => {

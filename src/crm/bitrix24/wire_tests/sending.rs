@@ -227,6 +227,43 @@ async fn text_and_files_are_written_in_one_call() {
     assert_eq!(asked[1].body, json!({"id": 999, "fields": {"COMPLETED": "Y"}}));
 }
 
+#[tokio::test]
+async fn a_contact_that_cannot_be_completed_says_why() {
+    let item = json!({"item": {"id": 7, "name": "Ana", "lastName": "", "post": null}});
+    let facts =
+        || crate::crm::ContactFacts { post: "CEO $result[c0]".into(), ..Default::default() };
+    let peer = Peer::start(move |asked, at| match (at, asked.method()) {
+        (0 | 1, "batch") => {
+            batch(asked, |_, _| Err(if at == 0 { "NOT_FOUND" } else { "ACCESS_DENIED" }))
+        }
+        (2, "batch") => batch(asked, |_, _| Err("ERROR_CORE")),
+        (_, "batch") => {
+            assert!(!asked.body.to_string().contains("CEO"), "no text of a mail in a batch");
+            batch(asked, |_, _| Ok(item.clone()))
+        }
+        (4, "crm.item.update") => error(400, "ACCESS_DENIED", "no"),
+        (6, "crm.item.update") => Reply::Close,
+        (_, "crm.item.update") => {
+            assert_eq!(asked.body["fields"], json!({"post": "CEO $result[c0]"}));
+            ok(json!({"item": {"id": 7}}))
+        }
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let portal = peer.portal();
+    let fates = [
+        Fate::CardGone,
+        Fate::CardGone,
+        Fate::Deferred { retry_after: None, ambiguous: false, suspect: true },
+        Fate::CardGone,
+        lost(true),
+    ];
+    for fate in fates {
+        assert_eq!(portal.complete_contact(7, &facts()).await.unwrap_err().fate, fate);
+    }
+    assert_eq!(portal.complete_contact(7, &facts()).await, Ok(vec!["post CEO $result[c0]".into()]));
+}
+
 /// Promise 4.
 #[tokio::test]
 async fn what_would_send_a_mail_does_not_leave() {
@@ -239,6 +276,8 @@ async fn what_would_send_a_mail_does_not_leave() {
         ("batch", json!({"cmd": {"a": "crm.activity.add?fields%5BTYPE_ID%5D=4&fields[DIRECTION]=2&fields[COMPLETED]=Y"}})),
         ("mail.message.send", json!({"to": "x"})),
         ("mail.message.reply", json!({})),
+        ("crm.item.update", json!({"entityTypeId": 3, "id": 7, "fields": {"name": ""}})),
+        ("crm.item.delete", json!({"entityTypeId": 3, "id": 7})),
     ];
     for (method, params) in calls {
         let failure = portal.raw_call(method, params).await.unwrap_err();

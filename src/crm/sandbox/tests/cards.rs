@@ -43,6 +43,7 @@ fn card_is_refused_in_the_portals_words() {
         ("no such kind",    "crm.item.add",    json!({"entityTypeId": 31, "fields": {}}),         "NOT_FOUND"),
         ("title too long",  "crm.item.add",    json!({"entityTypeId": 1, "fields": {"title": "x".repeat(256)}}), not_valid),
         ("name too long",   "crm.item.add",    json!({"entityTypeId": 3, "fields": {"name": "ñ".repeat(51)}}),   not_valid),
+        ("names too long",  "crm.item.add",    json!({"entityTypeId": 3, "fields": {"name": "x".repeat(50), "lastName": "y".repeat(50)}}), not_valid),
         ("origin too long", "crm.item.add",    json!({"entityTypeId": 1, "fields": {"originId": "x".repeat(256)}}), not_valid),
         ("address too long", "crm.item.add",   json!({"entityTypeId": 3, "fields": {"fm": [{"typeId": "EMAIL", "value": "x".repeat(251)}]}}), not_valid),
         ("no such stage",   "crm.item.add",    json!({"entityTypeId": 1, "fields": {"stageId": "WON"}}), not_valid),
@@ -174,6 +175,74 @@ fn update_changes_what_it_names() {
     };
     assert_eq!(find("ana@client.example"), json!([]));
     assert_eq!(find(" new@client.EXAMPLE "), json!({"CONTACT": [contact]}));
+}
+
+#[test]
+fn multifields_are_changed_by_their_numbers() {
+    let desk = desk();
+    let fm = json!([
+        {"typeId": "EMAIL", "valueType": "WORK", "value": "ana@client.example"},
+        {"typeId": "PHONE", "valueType": "MOBILE", "value": "+34 600 000"},
+    ]);
+    let contact = desk.card(3, json!({"name": "Ana", "post": "Buyer", "fm": fm}));
+    let update = |fm: Value| {
+        let params = json!({"entityTypeId": 3, "id": contact, "fields": {"fm": fm}});
+        let item = desk.ok("crm.item.update", params)["item"].clone();
+        let values = item["fm"].as_array().unwrap().iter();
+        values
+            .map(|one| {
+                format!("{} {}", one["valueType"].as_str().unwrap(), one["value"].as_str().unwrap())
+            })
+            .collect::<Vec<_>>()
+    };
+    let item = desk.ok("crm.item.get", json!({"entityTypeId": 3, "id": contact}))["item"].clone();
+    assert_eq!((&item["post"], &item["hasPhone"]), (&json!("Buyer"), &json!("Y")));
+    let (email, phone) = (item["fm"][0]["id"].clone(), item["fm"][1]["id"].clone());
+    let new = json!({"typeId": "PHONE", "valueType": "FAX", "value": "+34 91"});
+    #[rustfmt::skip]
+    let cases: &[(&str, Value, &[&str])] = &[
+        ("added, the rest stays", json!([new]),                                   &["WORK ana@client.example", "MOBILE +34 600 000", "FAX +34 91"]),
+        ("changed by its number", json!([{"id": phone, "value": "+34 601 000"}]), &["WORK ana@client.example", "MOBILE +34 601 000", "FAX +34 91"]),
+        ("its type alone",        json!([{"id": phone, "valueType": "HOME"}]),    &["WORK ana@client.example", "HOME +34 601 000", "FAX +34 91"]),
+        ("deleted",               json!([{"id": email, "DELETE": "Y"}]),          &["HOME +34 601 000", "FAX +34 91"]),
+        ("deleted by emptying",   json!([{"id": phone, "value": ""}]),            &["FAX +34 91"]),
+        ("nobody's number",       json!([{"id": 999, "value": "x"}]),             &["FAX +34 91"]),
+    ];
+    for (name, fm, expected) in cases {
+        assert_eq!(update(fm.clone()), *expected, "{name}");
+    }
+    let find = |number: &str| {
+        desk.ok("crm.duplicate.findbycomm", json!({"type": "PHONE", "values": [number]}))
+    };
+    assert_eq!(find("(34) 91"), json!({"CONTACT": [contact]}));
+    assert_eq!(find("+34 601 000"), json!([]));
+}
+
+#[test]
+fn what_is_ours_is_listed_above_a_number() {
+    let desk = desk();
+    let ours =
+        |number: i64| json!({"title": "x", "originatorId": "m", "originId": number.to_string()});
+    let ids: Vec<i64> = (0..53).map(|number| desk.card(2, ours(number))).collect();
+    desk.card(2, json!({"title": "x", "originatorId": "n", "originId": "0"}));
+    let mail = |number: i64| {
+        desk.mail((2, ids[0]), json!({"ORIGINATOR_ID": "m", "ORIGIN_ID": number.to_string()}))
+    };
+    let mails: Vec<i64> = (0..3).map(mail).collect();
+    let list = |after: i64| {
+        let params = json!({"entityTypeId": 2, "filter": {"originatorId": "m", ">id": after},
+            "order": {"id": "ASC"}, "select": ["id"], "start": -1});
+        let rows = desk.ok("crm.item.list", params)["items"].clone();
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(0), ids[..50]);
+    assert_eq!(list(ids[49]), ids[50..]);
+    assert!(list(ids[52]).is_empty());
+    let params = json!({"filter": {"ORIGINATOR_ID": "m", ">ID": mails[0]}, "order": {"ID": "ASC"},
+        "select": ["ID"], "start": -1});
+    let rows = desk.ok("crm.activity.list", params);
+    let expected: Vec<Value> = mails[1..].iter().map(|id| json!({"ID": id.to_string()})).collect();
+    assert_eq!(rows, json!(expected));
 }
 
 #[test]
