@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::folder::Role;
-use crate::message::{Address, Class, Message};
+use crate::message::{Address, Class, FromBody, Message};
 
 use super::{Direction, Evidence, Policy, Reason, RuleSet, class_reason};
 
@@ -20,6 +20,8 @@ const MAX_NAMED: usize = 30_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
     pub message: &'a Message,
+    /// What only the body tells; `None` while only the header was read.
+    pub body: Option<&'a FromBody>,
     /// Of the folder in which the message lies.
     pub role: Role,
     /// INTERNALDATE, Unix seconds.
@@ -54,38 +56,83 @@ pub struct Admitted {
     pub parties: Vec<Address>,
     /// Policy for the message's class; normal for ordinary mail.
     pub class_policy: Policy,
+    /// The parties are those whose mails a colleague forwards.
+    pub forwarded: bool,
 }
 
 /// Decides whether a message belongs in the CRM.
 ///
 /// While the employees are not known, it skips only what would be skipped whoever is an
-/// employee; the rest is queued undecided.
+/// employee; the rest is queued undecided. While only the header is known, it skips only what
+/// would be skipped whatever the body says.
 pub fn admit(rules: &RuleSet, arrival: &Arrival) -> Admitted {
     let message = arrival.message;
     let company = Company::new(rules, arrival.employees);
     let mut evidence = Vec::new();
     let sender = message.from.as_ref();
     let sender_inside = sender.and_then(|sender| company.why_inside(&sender.email));
-    let direction = match sender_inside {
-        Some(_) => Direction::Outgoing,
-        None => Direction::Incoming,
+    let origin = origin(rules, arrival, &company, sender_inside);
+    let direction = match origin {
+        Origin::Colleague(_) => Direction::Outgoing,
+        Origin::Outside | Origin::MailServer | Origin::Forwarded(..) => Direction::Incoming,
     };
-    let parties = external(message, direction, &company);
+    let parties = match &origin {
+        Origin::Colleague(_) | Origin::Outside => external(message, direction, &company),
+        Origin::Forwarded(_, originals) => originals.clone(),
+        Origin::MailServer => {
+            let failed = arrival.body.map(|body| body.failed.as_slice()).unwrap_or_default();
+            let named = external(message, direction, &company);
+            outside(failed.iter().chain(&named), &company)
+        }
+    };
     let class_policy = rules.policy(message.class.class);
-    let mut admission = Admission { rules, arrival, company, direction, parties, class_policy };
-    let decision = admission.decide(sender_inside, &mut evidence);
+    let forwarded = matches!(origin, Origin::Forwarded(..));
+    let mut admission =
+        Admission { rules, arrival, company, origin, direction, parties, class_policy };
+    let decision = admission.decide(&mut evidence);
     let Admission { mut parties, .. } = admission;
     if parties.len() > MAX_PARTIES {
         let rest = parties.split_off(MAX_PARTIES);
         evidence.push(Evidence::new("parties", not_looked_up(&rest)));
     }
-    Admitted { direction, decision, evidence, parties, class_policy }
+    Admitted { direction, decision, evidence, parties, class_policy, forwarded }
+}
+
+/// Whose mail it is (rule 4).
+enum Origin {
+    Outside,
+    Colleague(Inside),
+    /// A bounce: no person wrote it, and our own server's are about clients as well.
+    MailServer,
+    /// A colleague's forward inside the company, and whose mails it forwards.
+    Forwarded(Inside, Vec<Address>),
+}
+
+fn origin(
+    rules: &RuleSet,
+    arrival: &Arrival,
+    company: &Company,
+    sender_inside: Option<Inside>,
+) -> Origin {
+    if arrival.message.class.class == Class::Bounce {
+        return Origin::MailServer;
+    }
+    let Some(inside) = sender_inside else { return Origin::Outside };
+    let to_outside = !external(arrival.message, Direction::Outgoing, company).is_empty();
+    if let (true, false, Some(body)) = (rules.forwards, to_outside, arrival.body) {
+        let originals = outside(&body.forwarded, company);
+        if !originals.is_empty() {
+            return Origin::Forwarded(inside, originals);
+        }
+    }
+    Origin::Colleague(inside)
 }
 
 struct Admission<'a> {
     rules: &'a RuleSet,
     arrival: &'a Arrival<'a>,
     company: Company<'a>,
+    origin: Origin,
     direction: Direction,
     parties: Vec<Address>,
     class_policy: Policy,
@@ -93,7 +140,7 @@ struct Admission<'a> {
 
 impl Admission<'_> {
     /// The rules in their order; each early return is one rule's no.
-    fn decide(&mut self, sender_inside: Option<Inside>, evidence: &mut Vec<Evidence>) -> Decision {
+    fn decide(&mut self, evidence: &mut Vec<Evidence>) -> Decision {
         let message = self.arrival.message;
 
         // Rule 1. Asked first: nothing in spam may reach the CRM, whatever the rules say.
@@ -129,7 +176,7 @@ impl Admission<'_> {
         }
 
         // Rule 4; then what rule 2 could not ask before the direction was known.
-        evidence.push(Evidence::new("direction", self.direction_fact(sender_inside)));
+        evidence.push(Evidence::new("direction", self.direction_fact()));
         if self.direction == Direction::Outgoing
             && self.arrival.first_reading
             && !self.rules.history_outgoing
@@ -144,11 +191,15 @@ impl Admission<'_> {
             evidence.push(Evidence::new("no-address", "no readable address in any header"));
             return Decision::Skip(Reason::NoAddress);
         }
+        let undecided_employees = self.arrival.employees.is_none();
         if self.parties.is_empty() {
+            if self.body_may_name_others() {
+                evidence.push(Evidence::new("internal", "the body may name somebody external"));
+                return Decision::Queue { undecided_employees };
+            }
             evidence.push(Evidence::new("internal", self.internal_fact()));
             return Decision::Skip(Reason::Internal);
         }
-        let undecided_employees = self.arrival.employees.is_none();
 
         // Rule 6.
         if self.is_excluded(undecided_employees, evidence) {
@@ -171,14 +222,34 @@ impl Admission<'_> {
         Decision::Queue { undecided_employees }
     }
 
-    fn direction_fact(&self, sender_inside: Option<Inside>) -> String {
+    /// A report of our own server about a client's address, or a forward.
+    fn body_may_name_others(&self) -> bool {
+        let asked = match self.origin {
+            Origin::MailServer => true,
+            Origin::Colleague(_) => self.rules.forwards,
+            Origin::Outside | Origin::Forwarded(..) => false,
+        };
+        asked && self.arrival.body.is_none()
+    }
+
+    fn direction_fact(&self) -> String {
+        if let Origin::MailServer = self.origin {
+            return "incoming: a mail server reports about a delivery".to_owned();
+        }
         let Some(sender) = &self.arrival.message.from else {
             return "incoming: no sender can be read".to_owned();
         };
         let email = &sender.email;
-        match sender_inside {
-            Some(inside) => format!("outgoing: {email} is {}", inside.as_words()),
-            None => format!("incoming: {email} is not of the company"),
+        match &self.origin {
+            Origin::Colleague(inside) => format!("outgoing: {email} is {}", inside.as_words()),
+            Origin::Forwarded(inside, originals) => format!(
+                "incoming: {email}, {}, forwards what {} wrote",
+                inside.as_words(),
+                names(originals)
+            ),
+            Origin::Outside | Origin::MailServer => {
+                format!("incoming: {email} is not of the company")
+            }
         }
     }
 
@@ -198,11 +269,11 @@ impl Admission<'_> {
         }
     }
 
-    /// Rule 6: an incoming mail by its sender; of an outgoing one the excluded addresses are
-    /// dropped, and it is excluded if none is left.
+    /// Rule 6: an incoming mail by its sender; of an outgoing one, and of a forward, the excluded
+    /// addresses are dropped, and it is excluded if none is left.
     fn is_excluded(&mut self, undecided: bool, evidence: &mut Vec<Evidence>) -> bool {
-        match self.direction {
-            Direction::Incoming => {
+        match self.origin {
+            Origin::Outside | Origin::MailServer => {
                 let Some(sender) = &self.arrival.message.from else {
                     return false;
                 };
@@ -222,7 +293,7 @@ impl Admission<'_> {
                 ));
                 !may_be_outgoing
             }
-            Direction::Outgoing => {
+            Origin::Colleague(_) | Origin::Forwarded(..) => {
                 let (dropped, left): (Vec<Address>, Vec<Address>) = self
                     .parties
                     .iter()
@@ -247,6 +318,11 @@ impl RuleSet {
     fn excluded_by(&self, email: &str) -> Option<&super::Pattern> {
         self.exclude.iter().find(|pattern| pattern.matches(email))
     }
+}
+
+/// Whether an address, in normal form, belongs to the company (rule 4).
+pub fn is_inside(rules: &RuleSet, employees: Option<&HashSet<String>>, email: &str) -> bool {
+    Company::new(rules, employees).why_inside(email).is_some()
 }
 
 /// Why an address belongs to the company.
@@ -318,9 +394,17 @@ fn external(message: &Message, direction: Direction, company: &Company) -> Vec<A
         }
         Direction::Outgoing => [&message.to, &message.cc, &message.bcc, &[], &[]],
     };
+    outside(lists.into_iter().flatten(), company)
+}
+
+/// Those of the addresses that are not of the company, each once.
+fn outside<'a>(
+    addresses: impl IntoIterator<Item = &'a Address>,
+    company: &Company,
+) -> Vec<Address> {
     let mut parties: Vec<Address> = Vec::new();
     let mut places: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
-    for address in lists.into_iter().flatten() {
+    for address in addresses {
         if let Some(party) = places.get(address.email.as_str()).and_then(|at| parties.get_mut(*at))
         {
             // Reply-To often repeats the sender without the name that a new card needs.

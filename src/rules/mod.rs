@@ -147,6 +147,8 @@ pub struct RuleSet {
     pub on_incoming: Creation,
     pub on_outgoing: Creation,
     pub history_outgoing: bool,
+    /// A colleague's forward counts as the mail of whom it forwards.
+    pub forwards: bool,
 }
 
 impl RuleSet {

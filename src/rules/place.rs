@@ -25,10 +25,19 @@ const MAX_CANDIDATES: usize = 100;
 /// The earlier message that this one answers, or that a bounce is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
-    /// Its number in the ledger.
-    pub message: i64,
-    pub message_id: String,
+    /// As `explain` names it, such as `message 42 <1@example.com>`.
+    pub what: String,
     /// The cards of its activity as they are now, the activity's owner first.
+    pub cards: Vec<CardNow>,
+}
+
+/// The activity that a reply code of the CRM names (rule 8b).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coded {
+    pub activity: u64,
+    /// Addresses of its communications, in normal form.
+    pub parties: Vec<String>,
+    /// Its cards as they are now, the owner first.
     pub cards: Vec<CardNow>,
 }
 
@@ -46,8 +55,13 @@ pub struct Situation<'a> {
     pub reply: bool,
     /// External addresses as `admit` put them in order.
     pub parties: &'a [Address],
-    /// `None` if nothing that the message answers is in the ledger.
-    pub thread: Option<&'a Thread>,
+    /// The parties are those whose mails a colleague forwards, each a client of their own.
+    pub forwarded: bool,
+    /// What the message answers: none if that is not in the ledger, several where the earlier
+    /// Message-ID was used again on other cards.
+    pub threads: &'a [Thread],
+    /// What reply codes of the CRM in the message name.
+    pub codes: &'a [Coded],
     /// What the CRM knows, by address; an address that is not there is unknown.
     pub known: &'a HashMap<String, Known>,
     /// The CRM works with leads (classic mode).
@@ -114,13 +128,23 @@ fn decide(situation: &Situation, notes: &mut Notes) -> Placement {
         return Placement::Skip(reason);
     }
 
-    // Rule 8a. Rule 8b, the CRM's own reply codes, is not asked: what the CRM sent has its
-    // activity there, and its Message-ID is known to the ledger once its copy in Sent was read.
-    let survivor = match situation.thread.map(|thread| thread::follow(situation, thread, notes)) {
-        Some(Followed::Placed(placement)) => return placement,
-        Some(Followed::Lost { survivor }) => survivor,
-        None => None,
+    // Rule 8a.
+    let survivor = match thread::chosen(situation, notes) {
+        Ok(None) => None,
+        Ok(Some(thread)) => match thread::follow(situation, &thread.what, &thread.cards, notes) {
+            Followed::Placed(placement) => return placement,
+            Followed::Lost { survivor } => survivor,
+        },
+        Err(reason) => return Placement::Park(reason),
     };
+
+    // Rule 8b.
+    if let Some(coded) = thread::named_by_code(situation, notes)
+        && let Followed::Placed(placement) =
+            thread::follow(situation, &format!("activity {}", coded.activity), &coded.cards, notes)
+    {
+        return placement;
+    }
 
     // Rule 8c.
     if let Some(placement) = always_new_lead(situation, notes) {
@@ -128,6 +152,9 @@ fn decide(situation: &Situation, notes: &mut Notes) -> Placement {
     }
 
     // Rule 8d.
+    if let Some(placement) = several_forwarded(situation, notes) {
+        return placement;
+    }
     match client::find(situation, notes) {
         Match::Client { party, client, open_deals } => {
             if !open_deals && let Some(what) = repeat_lead(situation, notes) {
@@ -188,6 +215,35 @@ fn always_new_lead(situation: &Situation, notes: &mut Notes) -> Option<Placement
     notes.say("always-new-lead", format!("{pattern} names the sender: no card is looked for"));
     let what = in_this_crm(Creation::Lead, situation, notes);
     Some(Placement::Create { what, party: party.clone(), client: None })
+}
+
+/// A forward of several people's mails that lead to different cards: a person is to choose.
+fn several_forwarded(situation: &Situation, notes: &mut Notes) -> Option<Placement> {
+    if !situation.forwarded {
+        return None;
+    }
+    let known: Vec<(&str, HashSet<CardRef>)> = situation
+        .parties
+        .iter()
+        .filter_map(|party| {
+            let cards: HashSet<CardRef> =
+                client::cards(situation.known.get(&party.email)?).collect();
+            (!cards.is_empty()).then_some((party.email.as_str(), cards))
+        })
+        .collect();
+    let (_, first) = known.first()?;
+    if known.iter().all(|(_, cards)| !cards.is_disjoint(first)) {
+        return None;
+    }
+    notes.say("forwards", "mails of several clients are forwarded: a person chooses");
+    for (email, cards) in &known {
+        let mut cards: Vec<CardRef> = cards.iter().copied().collect();
+        cards.sort();
+        for card in cards {
+            notes.lost(card, format!("bears {email}, whose mail is forwarded"));
+        }
+    }
+    Some(Placement::Park(Reason::Undecided))
 }
 
 /// Rule 9 for a known client without an open deal: what is to be made, if anything.

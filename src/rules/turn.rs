@@ -8,6 +8,8 @@ pub struct Turn {
     pub responsible: u64,
     /// To be kept, with the card that was made, for the next call.
     pub next_turn: u64,
+    /// Why it is this one, for `explain`.
+    pub why: String,
     /// For the operator's log; `None` if all is as configured.
     pub warning: Option<String>,
 }
@@ -29,19 +31,36 @@ pub fn next_responsible(
     for (position, employee) in round {
         if active.contains(employee) {
             let next = (position + 1) % queue.len();
+            let mut why = format!("employee {employee}, whose turn it is in the queue");
+            let passed: Vec<String> = queue
+                .iter()
+                .cycle()
+                .skip(first)
+                .take_while(|other| *other != employee)
+                .take(queue.len())
+                .map(u64::to_string)
+                .collect();
+            if !passed.is_empty() {
+                why.push_str(&format!("; passed over, not active: {}", passed.join(", ")));
+            }
             return Turn {
                 responsible: *employee,
                 next_turn: u64::try_from(next).unwrap_or_default(),
+                why,
                 warning: None,
             };
         }
     }
+    let nobody =
+        if queue.is_empty() { "there is no queue" } else { "nobody of the queue is active" };
     if active.contains(&owner) {
-        return Turn { responsible: owner, next_turn: turn, warning: None };
+        let why = format!("employee {owner}, the mailbox's owner, for {nobody}");
+        return Turn { responsible: owner, next_turn: turn, why, warning: None };
     }
     Turn {
         responsible: me,
         next_turn: turn,
+        why: format!("employee {me}, whose webhook it is, for {nobody}"),
         warning: Some(format!(
             "the mailbox's owner, employee {owner}, is not active: the card goes to the webhook's \
              employee {me}"

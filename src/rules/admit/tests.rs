@@ -38,6 +38,7 @@ fn rules() -> RuleSet {
         on_incoming: Creation::Lead,
         on_outgoing: Creation::Contact,
         history_outgoing: true,
+        forwards: false,
     }
 }
 
@@ -98,6 +99,7 @@ fn classed(header: &str, class: Class) -> Message {
 fn arrival<'a>(message: &'a Message, employees: Option<&'a HashSet<String>>) -> Arrival<'a> {
     Arrival {
         message,
+        body: None,
         role: Role::Inbox,
         internal_date: NOW,
         window_start: WINDOW,
@@ -366,4 +368,68 @@ fn a_party_keeps_the_first_name_that_any_header_gives() {
     );
     let admitted = admit(&rules(), &arrival(&message, Some(&employees())));
     assert_eq!(admitted.parties[0], address("Bob Blau <bob@client.example>"));
+}
+
+#[test]
+fn a_bounce_is_about_whom_it_names_and_never_ours() {
+    let failed = |emails: &str| FromBody { failed: addresses(emails), ..FromBody::default() };
+    let ours = "From: mailer-daemon@example.com | To: sales@example.com";
+    let theirs = "From: mailer-daemon@mx.client.example | To: sales@example.com";
+    let internal = Decision::Skip(Reason::Internal);
+    let excluded = Decision::Skip(Reason::Excluded);
+    #[rustfmt::skip]
+    let cases: &[(&str, &str, Option<FromBody>, Decision, &str)] = &[
+        ("our server's, header only",  ours,   None,                               QUEUE,    ""),
+        ("our server's, about Bob",    ours,   Some(failed("bob@client.example")), QUEUE,    "bob@client.example"),
+        ("our server's, about us",     ours,   Some(failed("boss@example.com")),   internal, ""),
+        ("our server's, about nobody", ours,   Some(failed("")),                   internal, ""),
+        ("theirs, about Bob",          theirs, Some(failed("bob@client.example")), QUEUE,    "bob@client.example, mailer-daemon@mx.client.example"),
+        ("theirs, says nothing",       theirs, Some(failed("")),                   QUEUE,    "mailer-daemon@mx.client.example"),
+        ("by who is excluded",         "From: x@competitor.example", Some(failed("bob@client.example")), excluded, "bob@client.example, x@competitor.example"),
+    ];
+    let staff = employees();
+    for (name, header, body, decision, parties) in cases {
+        let message = classed(header, Class::Bounce);
+        let arrival = Arrival { body: body.as_ref(), ..arrival(&message, Some(&staff)) };
+        let admitted = admit(&rules(), &arrival);
+        assert_eq!(admitted.direction, Direction::Incoming, "{name}");
+        assert_eq!(admitted.decision, *decision, "{name}: {:?}", admitted.evidence);
+        assert_eq!(emails(&admitted.parties), *parties, "{name}");
+    }
+}
+
+#[test]
+fn a_forward_counts_as_the_mail_of_whom_it_forwards_where_that_is_wanted() {
+    let on = RuleSet { forwards: true, ..rules() };
+    let of = |emails: &str| FromBody { forwarded: addresses(emails), ..FromBody::default() };
+    let internal = Decision::Skip(Reason::Internal);
+    let excluded = Decision::Skip(Reason::Excluded);
+    use Direction::*;
+    #[rustfmt::skip]
+    let cases: &[(&str, &RuleSet, &str, Option<FromBody>, Direction, Decision, &str)] = &[
+        ("off",                    &rules(), LUNCH,  Some(of("bob@client.example")), Outgoing, internal, ""),
+        ("off, header only",       &rules(), LUNCH,  None,                           Outgoing, internal, ""),
+        ("on, header only",        &on,      LUNCH,  None,                           Outgoing, QUEUE,    ""),
+        ("a customer's mail",      &on,      LUNCH,  Some(of("bob@client.example")), Incoming, QUEUE,    "bob@client.example"),
+        ("two customers' mails",   &on,      LUNCH,  Some(of("bob@client.example, eve@client.example")), Incoming, QUEUE, "bob@client.example, eve@client.example"),
+        ("a colleague's mail",     &on,      LUNCH,  Some(of("ana@private.example")), Outgoing, internal, ""),
+        ("no forward",             &on,      LUNCH,  Some(of("")),                   Outgoing, internal, ""),
+        ("an excluded customer's", &on,      LUNCH,  Some(of("x@competitor.example")), Incoming, excluded, "x@competitor.example"),
+        ("to a client",            &on,      ANSWER, Some(of("eve@client.example")), Outgoing, QUEUE,    "bob@client.example"),
+        ("by a client",            &on,      PRICE,  Some(of("eve@client.example")), Incoming, QUEUE,    "bob@client.example"),
+    ];
+    let staff = employees();
+    for (name, rules, header, body, direction, decision, parties) in cases {
+        let message = mail(header);
+        let arrival = Arrival { body: body.as_ref(), ..arrival(&message, Some(&staff)) };
+        let admitted = admit(rules, &arrival);
+        assert_eq!(admitted.direction, *direction, "{name}");
+        assert_eq!(admitted.decision, *decision, "{name}: {:?}", admitted.evidence);
+        assert_eq!(emails(&admitted.parties), *parties, "{name}");
+        assert_eq!(
+            admitted.forwarded,
+            *decision != internal && *direction == Incoming && !header.contains("From: Bob"),
+            "{name}"
+        );
+    }
 }

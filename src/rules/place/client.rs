@@ -57,7 +57,7 @@ fn bears_a_card(known: &Known) -> bool {
     cards(known).next().is_some()
 }
 
-fn cards(known: &Known) -> impl Iterator<Item = CardRef> {
+pub(super) fn cards(known: &Known) -> impl Iterator<Item = CardRef> {
     let clients = known.contacts.iter().chain(&known.companies).map(|client| client.card);
     let leads = known.leads.iter().map(|lead| lead.card);
     clients.chain(leads).chain(known.hidden.iter().copied())

@@ -80,7 +80,7 @@ fn now(text: &str) -> CardNow {
 
 fn thread(text: &str) -> Thread {
     let cards = text.split(", ").filter(|text| !text.is_empty()).map(now).collect();
-    Thread { message: 42, message_id: "1@example.com".to_owned(), cards }
+    Thread { what: "message 42 <1@example.com>".to_owned(), cards }
 }
 
 fn rules() -> RuleSet {
@@ -99,6 +99,7 @@ fn rules() -> RuleSet {
         on_incoming: Creation::Lead,
         on_outgoing: Creation::Contact,
         history_outgoing: true,
+        forwards: false,
     }
 }
 
@@ -116,7 +117,9 @@ struct Mail {
     sender: Address,
     reply: bool,
     parties: Vec<Address>,
-    thread: Option<Thread>,
+    threads: Vec<Thread>,
+    codes: Vec<Coded>,
+    forwarded: bool,
     known: HashMap<String, Known>,
     has_leads: bool,
 }
@@ -131,7 +134,9 @@ impl Mail {
             sender: person(BOB),
             reply: false,
             parties: vec![person(BOB)],
-            thread: None,
+            threads: Vec::new(),
+            codes: Vec::new(),
+            forwarded: false,
             known: HashMap::new(),
             has_leads: true,
         }
@@ -162,7 +167,7 @@ impl Mail {
     }
 
     fn answering(self, text: &str) -> Mail {
-        Mail { reply: true, thread: Some(thread(text)), ..self }
+        Mail { reply: true, threads: vec![thread(text)], ..self }
     }
 
     fn with(mut self, change: impl Fn(&mut RuleSet)) -> Mail {
@@ -187,7 +192,9 @@ impl Mail {
             sender: Some(&self.sender),
             reply: self.reply,
             parties: &self.parties,
-            thread: self.thread.as_ref(),
+            forwarded: self.forwarded,
+            threads: &self.threads,
+            codes: &self.codes,
             known: &self.known,
             has_leads: self.has_leads,
         })
@@ -511,4 +518,75 @@ fn an_address_on_hundreds_of_cards_leaves_a_bounded_trace() {
     assert_eq!(placed.candidates.len(), MAX_CANDIDATES);
     let more = Evidence::new("match", "149 further cards came into question");
     assert!(placed.evidence.contains(&more), "{:?}", placed.evidence);
+}
+
+#[test]
+fn an_id_that_was_used_again_leads_to_whom_the_mail_is_with_or_to_a_person() {
+    let two = |threads: &[&str], bob: &str| Mail {
+        reply: true,
+        threads: threads.iter().map(|text| thread(text)).collect(),
+        ..Mail::from_bob().bob_is(bob)
+    };
+    #[rustfmt::skip]
+    let cases: &[(&str, Mail, &str)] = &[
+        ("one card",             two(&["open deal:8", "open deal:8"], ""),                                 "on deal:8"),
+        ("his contact's deal",   two(&["open deal:8 of contact:4", "open deal:9 of contact:5"], "contact:5"), "on deal:9, bob is contact:5"),
+        ("his lead",             two(&["open lead:3", "open lead:4"], "lead:4"),                           "on lead:4, bob is lead:4"),
+        ("his in both",          two(&["open deal:8 of contact:5", "open deal:9 of contact:5"], "contact:5"), "parked undecided"),
+        ("nobody's",             two(&["open deal:8", "open deal:9"], ""),                                 "parked undecided"),
+    ];
+    for (name, mail, expected) in cases {
+        let placed = mail.placed();
+        assert_eq!(line(&placed.placement), *expected, "{name}");
+        if *expected == "parked undecided" {
+            let candidates: Vec<String> =
+                placed.candidates.iter().map(|one| one.card.to_string()).collect();
+            assert_eq!(candidates, ["deal:8", "deal:9"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_code_is_believed_of_a_party_to_its_activity_only() {
+    let coded = |parties: &[&str], cards: &str| Coded {
+        activity: 77,
+        parties: parties.iter().map(|&party| party.to_owned()).collect(),
+        cards: cards.split(", ").map(now).collect(),
+    };
+    let with = |mail: Mail, code| Mail { codes: vec![code], ..mail };
+    #[rustfmt::skip]
+    let cases: &[(&str, Mail, &str)] = &[
+        ("of a party",            with(Mail::from_bob(), coded(&[BOB], "open deal:8")),                     "on deal:8"),
+        ("of a stranger",         with(Mail::from_bob(), coded(&[EVE], "open deal:8")),                     "new lead for bob"),
+        ("of nobody",             with(Mail::from_bob(), coded(&[], "open deal:8")),                        "new lead for bob"),
+        ("our answer to a party", with(Mail::to_bob(), coded(&[BOB], "open deal:8")),                       "on deal:8"),
+        ("our answer to others",  with(Mail::to_bob(), coded(&[EVE], "open deal:8")),                       "new contact for bob"),
+        ("a card that is gone",   with(Mail::from_bob(), coded(&[BOB], "gone deal:8")),                     "new lead for bob"),
+        ("a thread comes first",  with(Mail::from_bob().answering("open deal:9"), coded(&[BOB], "open deal:8")), "on deal:9"),
+        ("before the search",     with(Mail::from_bob().bob_is("contact:5 deal:9"), coded(&[BOB], "open deal:8")), "on deal:8"),
+        ("closed, open one",      with(Mail::from_bob().bob_is("contact:5 deal:9"), coded(&[BOB], "closed deal:8 of contact:5")), "on deal:9, bob is contact:5"),
+    ];
+    for (name, mail, expected) in cases {
+        assert_eq!(line(&mail.placed().placement), *expected, "{name}");
+    }
+}
+
+#[test]
+fn forwarded_mails_of_several_clients_are_for_a_person_to_sort() {
+    let forwarded = |bob: &str, eve: &str| Mail {
+        forwarded: true,
+        ..Mail::from_bob().with_parties(&[BOB, EVE]).bob_is(bob).known_as(EVE, eve)
+    };
+    #[rustfmt::skip]
+    let cases: &[(&str, Mail, &str)] = &[
+        ("two clients",        forwarded("contact:5", "contact:6"),        "parked undecided"),
+        ("one is known",       forwarded("contact:5", ""),                 "on contact:5, bob is contact:5"),
+        ("the second is",      forwarded("", "contact:6"),                 "on contact:6, eve is contact:6"),
+        ("one person twice",   forwarded("contact:5", "contact:5"),        "on contact:5, bob is contact:5"),
+        ("nobody is known",    forwarded("", ""),                          "new lead for bob"),
+        ("no forward",         Mail { forwarded: false, ..forwarded("contact:5", "contact:6") }, "on contact:5, bob is contact:5"),
+    ];
+    for (name, mail, expected) in cases {
+        assert_eq!(line(&mail.placed().placement), *expected, "{name}");
+    }
 }

@@ -1,10 +1,10 @@
-//! Rule 8a: what answers an earlier message goes where that one is. Pure.
+//! Rules 8a and 8b: what answers an earlier message goes where that one is. Pure.
 
 use crate::card::{CardKind, CardNow, CardRef, OpenCard};
-use crate::rules::Reason;
+use crate::rules::{Direction, Reason};
 
 use super::client::{self, Match};
-use super::{Notes, Placement, Situation, Thread, file};
+use super::{Coded, Notes, Placement, Situation, Thread, file};
 
 /// What following a thread led to.
 pub(super) enum Followed<'a> {
@@ -15,19 +15,108 @@ pub(super) enum Followed<'a> {
     },
 }
 
+/// The thread that a message belongs to.
+///
+/// Senders do use a Message-ID again. Of several threads under one id it is the one whose cards
+/// bear an address of the message; whoever cannot tell them apart asks a person.
+///
+/// # Errors
+/// `undecided`, with the cards of all of them as candidates.
+pub(super) fn chosen<'a>(
+    situation: &Situation<'a>,
+    notes: &mut Notes,
+) -> Result<Option<&'a Thread>, Reason> {
+    let threads = situation.threads;
+    let [first, rivals @ ..] = threads else { return Ok(None) };
+    if rivals.iter().all(|rival| owner(&rival.cards) == owner(&first.cards)) {
+        return Ok(Some(first));
+    }
+    let theirs: Vec<&Thread> = threads
+        .iter()
+        .filter(|thread| thread.cards.iter().any(|now| bears_a_party(situation, now)))
+        .collect();
+    if let [winner, others @ ..] = theirs.as_slice()
+        && others.iter().all(|other| owner(&other.cards) == owner(&winner.cards))
+    {
+        let fact = format!("its Message-ID was used again; {} is of the same client", winner.what);
+        notes.say("thread", fact);
+        return Ok(Some(winner));
+    }
+    let fact = "the Message-ID that it answers was used again on several cards: a person chooses";
+    notes.say("thread", fact);
+    for thread in threads {
+        if let Some(card) = owner(&thread.cards) {
+            notes.lost(card, format!("has {}, which bears that id", thread.what));
+        }
+    }
+    Err(Reason::Undecided)
+}
+
+fn card_of(now: &CardNow) -> CardRef {
+    match now {
+        CardNow::Here { card, .. } | CardNow::Gone { card } | CardNow::Hidden { card } => *card,
+    }
+}
+
+fn owner(cards: &[CardNow]) -> Option<CardRef> {
+    cards.first().map(card_of)
+}
+
+/// Whether a card, or the client that it belongs to, bears an address of the message.
+fn bears_a_party(situation: &Situation, now: &CardNow) -> bool {
+    let of_card = match now {
+        CardNow::Here { client, .. } => *client,
+        CardNow::Gone { .. } | CardNow::Hidden { .. } => None,
+    };
+    let card = card_of(now);
+    situation.parties.iter().any(|party| {
+        situation.known.get(&party.email).is_some_and(|known| {
+            client::cards(known).any(|known| known == card || Some(known) == of_card)
+        })
+    })
+}
+
+/// Rule 8b: the activity that a reply code names. A code can be guessed: it is believed of a
+/// party to that activity only (R4).
+pub(super) fn named_by_code<'a>(situation: &Situation<'a>, notes: &mut Notes) -> Option<&'a Coded> {
+    for coded in situation.codes {
+        let activity = coded.activity;
+        let sender = situation.sender.filter(|sender| coded.parties.contains(&sender.email));
+        // What a colleague answers is addressed to the party.
+        let to = situation.parties.iter().find(|party| coded.parties.contains(&party.email));
+        let party = match situation.direction {
+            Direction::Incoming => sender,
+            Direction::Outgoing => to,
+        };
+        match party {
+            Some(party) => {
+                let fact =
+                    format!("names activity {activity}, to which {} is a party", party.email);
+                notes.say("reply-code", fact);
+                return Some(coded);
+            }
+            None => notes.say(
+                "reply-code",
+                format!("activity {activity} is named, but the sender is no party to it"),
+            ),
+        }
+    }
+    None
+}
+
 /// Follows a thread to its card of today.
 ///
 /// An open card keeps the thread. A closed deal or lead gives way to an open one of the same
 /// client. A converted lead stands for its deal. What may not be read parks the message.
 pub(super) fn follow<'a>(
     situation: &Situation<'a>,
-    thread: &'a Thread,
+    what: &str,
+    cards: &'a [CardNow],
     notes: &mut Notes,
 ) -> Followed<'a> {
-    let (number, id) = (thread.message, &thread.message_id);
-    notes.say("thread", format!("belongs to message {number} <{id}>"));
+    notes.say("thread", format!("belongs to {what}"));
     let mut survivor = None;
-    for (position, now) in thread.cards.iter().enumerate() {
+    for (position, now) in cards.iter().enumerate() {
         match now {
             CardNow::Gone { card } => {
                 notes.say("thread", format!("{card} was deleted"));
@@ -44,15 +133,15 @@ pub(super) fn follow<'a>(
             CardNow::Here { card, responsible, open, deal, client } => {
                 let here = Here { card: *card, responsible: *responsible, client: *client };
                 let placement = match deal {
-                    Some(deal) => converted(situation, thread, here, deal, notes),
+                    Some(deal) => converted(situation, cards, here, deal, notes),
                     None if *open => keep(situation, here, notes),
-                    None => closed(situation, thread, here, notes),
+                    None => closed(situation, cards, here, notes),
                 };
                 return Followed::Placed(placement);
             }
         }
     }
-    if thread.cards.is_empty() {
+    if cards.is_empty() {
         notes.say("thread", "it is on no card");
     }
     Followed::Lost { survivor }
@@ -89,7 +178,7 @@ fn keep(situation: &Situation, here: Here, notes: &mut Notes) -> Placement {
 /// deal (FAQ, "Change deal").
 fn converted(
     situation: &Situation,
-    thread: &Thread,
+    cards: &[CardNow],
     lead: Here,
     deal: &OpenCard,
     notes: &mut Notes,
@@ -97,7 +186,7 @@ fn converted(
     notes.say("thread", format!("{} was converted into {}", lead.card, deal.card));
     let of_deal = Here { card: deal.card, responsible: deal.responsible, client: lead.client };
     // The CRM binds the mails of a lead to its deal too, and then says what became of that.
-    for now in &thread.cards {
+    for now in cards {
         match now {
             CardNow::Here { card, responsible, open, client, .. } if *card == deal.card => {
                 let client = client.or(lead.client);
@@ -106,13 +195,13 @@ fn converted(
                 if *open {
                     return keep(situation, of_deal, notes);
                 }
-                return closed(situation, thread, of_deal, notes);
+                return closed(situation, cards, of_deal, notes);
             }
             CardNow::Hidden { card } if *card == deal.card => return hidden(*card, notes),
             CardNow::Gone { card } if *card == deal.card => {
                 notes.say("thread", format!("{card} was deleted"));
                 notes.lost(*card, "has the thread, but was deleted");
-                return closed(situation, thread, lead, notes);
+                return closed(situation, cards, lead, notes);
             }
             CardNow::Here { .. } | CardNow::Hidden { .. } | CardNow::Gone { .. } => {}
         }
@@ -122,7 +211,7 @@ fn converted(
 }
 
 /// A closed card gives way to an open one of the same client; without one it keeps the thread.
-fn closed(situation: &Situation, thread: &Thread, here: Here, notes: &mut Notes) -> Placement {
+fn closed(situation: &Situation, cards: &[CardNow], here: Here, notes: &mut Notes) -> Placement {
     notes.say("thread", format!("{} is closed", here.card));
     let mut tried = Notes::default();
     if let Some(placement) = open_of_same_client(situation, here, &mut tried) {
@@ -131,7 +220,7 @@ fn closed(situation: &Situation, thread: &Thread, here: Here, notes: &mut Notes)
         return placement;
     }
     // Mail on several deals: one of them may still be open though no address leads to it.
-    for now in &thread.cards {
+    for now in cards {
         if let CardNow::Here { card, responsible, open: true, client, .. } = now
             && is_process(*card)
         {

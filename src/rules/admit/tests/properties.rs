@@ -64,6 +64,7 @@ proptest! {
     ) {
         let staff = employees();
         let arrival = Arrival {
+            body: None,
             message: &message,
             role: Role::Spam,
             internal_date,

@@ -105,7 +105,7 @@ fn any_mail() -> impl Strategy<Value = Mail> {
                 }
                 mail.known.extend(bob.map(|bob| (BOB.to_owned(), bob)));
                 mail.known.insert(EVE.to_owned(), eve);
-                mail.thread = cards.map(|cards| Thread { cards, ..thread_of_nothing() });
+                mail.threads.extend(cards.map(|cards| Thread { cards, ..thread_of_nothing() }));
                 Mail { has_leads, reply, ..mail }
             },
         )
@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn a_readable_card_of_the_first_address_is_never_passed_over_for_a_new_one(mail in any_mail()) {
-        let mail = Mail { thread: None, ..mail }.with(|rules| {
+        let mail = Mail { threads: Vec::new(), ..mail }.with(|rules| {
             rules.repeat_lead = false;
             rules.always_new_lead_for.clear();
         });
