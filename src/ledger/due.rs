@@ -6,12 +6,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::outbox::{MadeRow, cards};
 use super::record::int;
-use super::{Entry, EntryAction, Error, Ledger, Location, MailboxId, Parent};
+use super::{Entry, EntryAction, Error, Filed, Ledger, Location, MailboxId, Parent};
 use crate::rules::State;
 
 /// Seconds beyond which no entry waits. What seems to wait longer was written before the clock
 /// was set back, and is due.
 const LONGEST_WAIT: i64 = 4_000;
+
+/// Messages under one Message-ID among which a person could choose.
+const RIVALS: u32 = 20;
 
 /// Messages named by one mail that are worth asking for.
 const THREAD_DEPTH: usize = 30;
@@ -76,12 +79,14 @@ impl Ledger {
     /// The one entry that tries whether trouble is over: the head of a lane that was never tried,
     /// live mail first, else of those that are due the one that has waited the longest since its
     /// last try. So one that always fails does not stand before those that would not.
+    ///
+    /// Both conditions on the state: only the second one is that of an index.
     pub async fn probe(&self, now: i64) -> Result<Vec<Entry>, Error> {
         self.read("read what is due", move |conn| {
             let untried = conn
                 .prepare_cached(
                     "SELECT e.id FROM entry e
-                     WHERE e.state = 'queued'
+                     WHERE e.state = 'queued' AND e.state IN ('queued', 'deferred')
                        AND (e.next_attempt_at <= ?1 OR e.next_attempt_at > ?1 + ?2)
                        AND NOT EXISTS (SELECT 1 FROM entry head
                                        WHERE head.lane = e.lane AND head.id < e.id
@@ -95,7 +100,7 @@ impl Ledger {
                 None => conn
                     .prepare_cached(
                         "SELECT e.id FROM entry e
-                         WHERE e.state = 'deferred'
+                         WHERE e.state = 'deferred' AND e.state IN ('queued', 'deferred')
                            AND (e.next_attempt_at <= ?1 OR e.next_attempt_at > ?1 + ?2)
                            AND NOT EXISTS (SELECT 1 FROM entry head
                                            WHERE head.lane = e.lane AND head.id < e.id
@@ -163,6 +168,20 @@ impl Ledger {
                 [],
                 |row| row.get("at"),
             )
+        })
+        .await
+    }
+
+    /// Which of these origin ids are of something that this ledger made or took over.
+    pub async fn known_origins(&self, origins: Vec<String>) -> Result<Vec<bool>, Error> {
+        self.read("look for what was made", move |conn| {
+            let mut known = conn.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM made WHERE origin_id = ?1) AS known",
+            )?;
+            let known = origins
+                .iter()
+                .map(|origin| known.query_row(params![origin], |row| row.get::<_, bool>("known")));
+            known.collect()
         })
         .await
     }
@@ -281,7 +300,7 @@ fn made_rows(conn: &Connection, entry: i64) -> rusqlite::Result<Vec<MadeRow>> {
 fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Parent>> {
     let found = conn
         .prepare_cached(
-            "SELECT m.id, m.state, e.id AS entry, e.next_attempt_at, e.lane
+            "SELECT m.id, m.state, m.activity_id, e.id AS entry, e.next_attempt_at, e.lane
              FROM message m
              LEFT JOIN entry e ON e.message = m.id AND e.action IN ('file', 'link')
                               AND e.state IN ('queued', 'deferred')
@@ -298,12 +317,14 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
                 row.get::<_, Option<i64>>("entry")?,
                 row.get::<_, Option<i64>>("next_attempt_at")?,
                 row.get::<_, Option<String>>("lane")?,
+                row.get::<_, Option<u64>>("activity_id")?,
             ))
         })
         .optional()?;
-    let Some((message, state, owed_entry, owed_until, owed_lane)) = found else {
+    let Some((message, state, owed_entry, owed_until, owed_lane, activity)) = found else {
         return Ok(None);
     };
+    let rivals = if owed_entry.is_none() { rivals(conn, own, message, id)? } else { Vec::new() };
     Ok(Some(Parent {
         message,
         message_id: id.to_owned(),
@@ -311,6 +332,25 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
         owed_entry,
         owed_until,
         owed_lane,
-        cards: cards(conn, message)?,
+        filed: Filed { message, activity, cards: cards(conn, message)? },
+        rivals,
     }))
+}
+
+/// Others that were filed under the same Message-ID: senders do use one again.
+fn rivals(conn: &Connection, own: i64, chosen: i64, id: &str) -> rusqlite::Result<Vec<Filed>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT m.id, m.activity_id FROM message m
+         WHERE m.message_id = ?1 AND m.id <> ?2 AND m.id <> ?3 AND m.state = 'saved'
+         ORDER BY m.id DESC LIMIT ?4",
+    )?;
+    let rows = statement.query_map(params![id, own, chosen, RIVALS], |row| {
+        Ok((row.get::<_, i64>("id")?, row.get("activity_id")?))
+    })?;
+    let mut rivals = Vec::new();
+    for row in rows {
+        let (message, activity) = row?;
+        rivals.push(Filed { message, activity, cards: cards(conn, message)? });
+    }
+    Ok(rivals)
 }

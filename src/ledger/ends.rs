@@ -259,7 +259,11 @@ fn decided_elsewhere(tx: &Transaction<'_>, entry: i64) -> rusqlite::Result<bool>
     Ok(true)
 }
 
-fn add_evidence(tx: &Transaction<'_>, message: i64, more: &[Evidence]) -> rusqlite::Result<()> {
+pub(super) fn add_evidence(
+    tx: &Transaction<'_>,
+    message: i64,
+    more: &[Evidence],
+) -> rusqlite::Result<()> {
     if more.is_empty() {
         return Ok(());
     }

@@ -53,6 +53,24 @@ impl Ledger {
         .await
     }
 
+    /// The mailbox's row, if the ledger knows it; for looking only.
+    pub async fn mailbox_id(
+        &self,
+        name: String,
+        host: String,
+        username: String,
+    ) -> Result<Option<MailboxId>, Error> {
+        self.read("read a mailbox", move |conn| {
+            conn.query_row(
+                "SELECT id FROM mailbox WHERE name = ?1 AND host = ?2 AND username = ?3",
+                params![name, host, username],
+                |row| row.get("id").map(MailboxId),
+            )
+            .optional()
+        })
+        .await
+    }
+
     /// Notes a mailbox's state as `status` shows it. The error of a lost connection stays until
     /// another one stands.
     pub async fn mailbox_state(
@@ -262,6 +280,26 @@ impl Ledger {
         .await
     }
 
+    /// Has a folder be gone through from a UID on; what has a place is not read again.
+    pub async fn read_from(
+        &self,
+        mailbox: String,
+        folder: String,
+        uid_validity: u32,
+        from: u32,
+    ) -> Result<(), Error> {
+        self.write("read a folder again", move |tx| {
+            tx.execute(
+                "UPDATE folder SET cursor = min(cursor, ?4)
+                 WHERE name = ?2 AND uid_validity = ?3
+                   AND mailbox IN (SELECT id FROM mailbox WHERE name = ?1)",
+                params![mailbox, folder, uid_validity, from.saturating_sub(1)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes what the server said of a folder.
     pub async fn folder_seen(&self, folder: i64, uid_next: u32, behind: u64) -> Result<(), Error> {
         self.note("note a folder's size", move |tx| {
@@ -300,7 +338,7 @@ impl Ledger {
     }
 }
 
-fn folder_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<FolderRow> {
+pub(super) fn folder_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<FolderRow> {
     Ok(FolderRow {
         id: row.get("id")?,
         uid_validity: row.get("uid_validity")?,

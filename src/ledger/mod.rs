@@ -11,6 +11,7 @@ use rusqlite::{
 };
 use tokio::sync::Notify;
 
+mod again;
 mod due;
 mod employees;
 mod ends;
@@ -21,15 +22,19 @@ mod record;
 mod spool;
 mod views;
 
+pub use again::{Again, AgainPlace};
 pub use folders::{FolderRow, MailboxId};
-pub use outbox::{Attempt, Entry, EntryAction, HOLD, MadeRow, Outcome, Parent, Plan, Saved};
+pub use outbox::{Attempt, Entry, EntryAction, Filed, HOLD, MadeRow, Outcome, Parent, Plan, Saved};
 pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Stretch, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
 pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};
 
 /// Version of the newest migration this program knows.
-const SCHEMA: u32 = 1;
-const MIGRATIONS: [&str; SCHEMA as usize] = [include_str!("../../migrations/0001_initial.sql")];
+const SCHEMA: u32 = 2;
+const MIGRATIONS: [&str; SCHEMA as usize] = [
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_made_by_origin.sql"),
+];
 
 /// Ledgers up to this many pages (of 4 KiB) are checked whole when they are opened.
 const CHECKED_PAGES: u64 = 25_000;

@@ -117,6 +117,17 @@ pub struct Parent {
     pub owed_until: Option<i64>,
     /// The lane of its entry.
     pub owed_lane: Option<String>,
+    /// Where it was filed.
+    pub filed: Filed,
+    /// Further messages that were filed under the same Message-ID, the newest first.
+    pub rivals: Vec<Filed>,
+}
+
+/// Where a message was filed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filed {
+    pub message: i64,
+    pub activity: Option<u64>,
     /// The activity's owner first.
     pub cards: Vec<CardRef>,
 }
@@ -309,12 +320,14 @@ impl Ledger {
 
     /// Lets a mailbox's mail be filed that waits, for at most [`HOLD`] seconds, until its other
     /// folders are read.
+    ///
+    /// Both conditions on the state: only the second one is that of an index.
     pub async fn let_go(&self, mailbox: MailboxId, now: i64) -> Result<(), Error> {
         let held: usize = self
             .write("let mail go", move |tx| {
                 tx.execute(
                     "UPDATE entry SET next_attempt_at = ?2
-                     WHERE mailbox = ?1 AND state = 'queued'
+                     WHERE mailbox = ?1 AND state = 'queued' AND state IN ('queued', 'deferred')
                        AND next_attempt_at > ?2 AND next_attempt_at <= ?2 + ?3",
                     params![mailbox.0, now, HOLD],
                 )

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::ends::add_evidence;
 use super::{Error, Ledger, Location, MailboxId, Spool};
-use crate::folder::advance;
+use crate::folder::{Role, advance};
 use crate::message::Class;
 use crate::rules::{Direction, Evidence, Reason, State};
 
@@ -286,9 +287,9 @@ fn record_one(
     if decides && matches!(seen.verdict, Verdict::PlaceOnly) {
         return Ok(Recorded::Again);
     }
-    let message = match found {
-        None => insert_message(tx, batch, seen)?,
-        Some((id, _)) => id,
+    let (message, state) = match found {
+        None => (insert_message(tx, batch, seen)?, None),
+        Some((id, state)) => (id, Some(state)),
     };
     if seen.facts.given_on_the_way {
         // Answers name this one, and not what a mail program's own copy bears.
@@ -306,10 +307,21 @@ fn record_one(
     )?
     .execute(params![batch.folder, batch.uid_validity, seen.uid, message, batch.role])?;
     if !decides {
+        if keeps_out(batch.role) && state.as_deref() == Some(State::Saved.as_str()) {
+            let fact = format!(
+                "moved into a folder of role {} after it was filed: its history stays in the CRM",
+                batch.role
+            );
+            add_evidence(tx, message, &[Evidence::new("folder", fact)])?;
+        }
         return Ok(Recorded::Placed { message });
     }
     decide(tx, spool, batch, seen, message, kept)?;
     Ok(Recorded::Decided { message })
+}
+
+fn keeps_out(role: &str) -> bool {
+    Role::parse(role).is_some_and(Role::keeps_out)
 }
 
 /// `rule` of the evidence that an earlier message bears the same Message-ID.
@@ -370,7 +382,7 @@ fn answers(facts: &MessageFacts) -> Option<&String> {
 }
 
 /// Sets a message's state, and what is owed for it, by the verdict of one place.
-fn decide(
+pub(super) fn decide(
     tx: &Transaction<'_>,
     spool: &Spool,
     batch: &Batch,
@@ -415,6 +427,7 @@ fn decide(
     tx.prepare_cached(
         "UPDATE message SET state = ?2, reason = ?3, direction = ?4, class = ?5, owner = ?6,
                             employees_known = ?7, refs = ?9, answers = ?10, evidence = ?8,
+                            candidates = '[]',
                             activity_id = CASE ?2 WHEN 'skipped' THEN coalesce(?11, activity_id) END
          WHERE id = ?1",
     )?
@@ -462,7 +475,8 @@ fn decide(
                                              length = excluded.length, whole = excluded.whole",
     )?
     .execute(params![message, int(raw.segment), int(raw.start), int(raw.length), whole])?;
-    if let (Verdict::Quarantine { .. }, true) = (&seen.verdict, keeps_too_much(tx, spool)?) {
+    // Asked of what cannot be read only: it goes through all that was ever refused.
+    if matches!(seen.verdict, Verdict::Quarantine { .. }) && keeps_too_much(tx, spool)? {
         tx.prepare_cached("DELETE FROM spool WHERE message = ?1")?.execute(params![message])?;
         return Ok(());
     }

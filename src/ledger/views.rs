@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 use super::outbox::cards;
 use super::{Attempt, Error, Ledger};
 use crate::card::CardRef;
 
 /// Which messages are wanted; `None` means any.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Filter {
     pub mailbox: Option<String>,
     pub state: Option<String>,
