@@ -5,16 +5,16 @@ use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::content::{kinds, origin};
+use super::content::{kinds, origin, origin_of_vcard};
 use super::trouble::seconds;
-use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files};
+use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files, vcards};
 use crate::card::{CardKind, CardNow, CardRef, Client, OpenCard};
 use crate::crm::{Crm, Made, OriginId};
 use crate::folder::Role;
-use crate::ledger::{self, Entry, MadeRow, Outcome, Parent};
-use crate::message::{self, Address, Message};
+use crate::ledger::{self, Entry, Filed, MadeRow, Outcome, Parent};
+use crate::message::{self, Address, FromBody, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
-use crate::rules::place::{Placed, Placement, Situation, Thread, place};
+use crate::rules::place::{Coded, Placed, Placement, Situation, Thread, place};
 use crate::rules::{Evidence, Reason};
 use crate::{events, unix_now};
 
@@ -44,6 +44,18 @@ pub(super) struct Mail {
     pub mailbox: FiledMailbox,
     pub message: Message,
     pub admitted: Admitted,
+    /// Activities that reply codes in it name.
+    pub codes: Vec<u64>,
+    /// It may bring vCards.
+    pub has_vcards: bool,
+}
+
+/// A mail as it was read back.
+struct Read {
+    message: Message,
+    from_body: FromBody,
+    codes: Vec<u64>,
+    has_vcards: bool,
 }
 
 impl Case {
@@ -63,6 +75,15 @@ impl Case {
         let parties = if creates { self.parties() } else { &[] };
         let parties = parties.iter().map(|party| party.email.clone());
         std::iter::once(self.entry.lane.clone()).chain(parties).collect()
+    }
+
+    pub(super) fn codes(&self) -> &[u64] {
+        self.mail.as_ref().map(|mail| mail.codes.as_slice()).unwrap_or_default()
+    }
+
+    /// Where the message that it answers was filed, and others under the same Message-ID.
+    pub(super) fn filed(&self) -> impl Iterator<Item = &Filed> {
+        self.parent.iter().flat_map(|parent| std::iter::once(&parent.filed).chain(&parent.rivals))
     }
 
     pub(super) fn made(&self, kind: &str) -> Option<&MadeRow> {
@@ -108,36 +129,71 @@ impl Case {
                 wanted.push(Made::Card(kind));
             }
         }
-        wanted.into_iter().map(|made| (made, origin(made, &self.entry.fingerprint))).collect()
+        let fingerprint = &self.entry.fingerprint;
+        let of_vcards = self
+            .entry
+            .made
+            .iter()
+            .filter(|made| self.must_look(&made.kind))
+            .filter_map(|made| vcards::number_of(&made.kind))
+            .map(|card| (Made::Card(CardKind::Contact), origin_of_vcard(card, fingerprint)));
+        wanted.into_iter().map(|made| (made, origin(made, fingerprint))).chain(of_vcards).collect()
     }
 
     /// Where the mail goes by what is known now; `None` without a mail.
     pub(super) fn place(&self, directory: &Directory, knowledge: &Knowledge) -> Option<Placed> {
         let mail = self.mail.as_ref()?;
-        let thread = self.parent.as_ref().map(|parent| Thread {
-            message: parent.message,
-            message_id: parent.message_id.clone(),
-            cards: parent
-                .cards
-                .iter()
-                .map(|card| {
-                    let now = knowledge.cards.get(card).cloned();
-                    now.unwrap_or(CardNow::Gone { card: *card })
+        let answered =
+            self.parent.as_ref().map(|parent| parent.message_id.as_str()).unwrap_or_default();
+        Some(mail.place(answered, self.filed(), directory, knowledge))
+    }
+}
+
+impl Mail {
+    /// Where it goes by what is known now. `filed` is where the message `answered` is, and others
+    /// under the same Message-ID.
+    pub(super) fn place<'a>(
+        &self,
+        answered: &str,
+        filed: impl Iterator<Item = &'a Filed>,
+        directory: &Directory,
+        knowledge: &Knowledge,
+    ) -> Placed {
+        let threads: Vec<Thread> = filed
+            .map(|filed| (filed, knowledge.cards_of(filed)))
+            .filter(|(_, cards)| !cards.is_empty())
+            .map(|(filed, cards)| Thread {
+                what: format!("message {} <{answered}>", filed.message),
+                cards: knowledge.now(&cards),
+            })
+            .collect();
+        let codes: Vec<Coded> = self
+            .codes
+            .iter()
+            .filter_map(|activity| {
+                let now = knowledge.activities.get(activity)?.as_ref()?;
+                Some(Coded {
+                    activity: *activity,
+                    parties: now.parties.clone(),
+                    cards: knowledge.now(&now.cards),
                 })
-                .collect(),
-        });
-        Some(place(&Situation {
-            rules: &mail.mailbox.rules,
-            direction: mail.admitted.direction,
-            policy: mail.admitted.class_policy,
-            class: mail.message.class.class,
-            sender: mail.message.from.as_ref(),
-            reply: !mail.message.in_reply_to.is_empty() || !mail.message.references.is_empty(),
-            parties: &mail.admitted.parties,
-            thread: thread.as_ref().filter(|thread| !thread.cards.is_empty()),
+            })
+            .collect();
+        let message = &self.message;
+        place(&Situation {
+            rules: &self.mailbox.rules,
+            direction: self.admitted.direction,
+            policy: self.admitted.class_policy,
+            class: message.class.class,
+            sender: message.from.as_ref(),
+            reply: !message.in_reply_to.is_empty() || !message.references.is_empty(),
+            parties: &self.admitted.parties,
+            forwarded: self.admitted.forwarded,
+            threads: &threads,
+            codes: &codes,
             known: &knowledge.known,
             has_leads: directory.has_leads,
-        }))
+        })
     }
 }
 
@@ -166,12 +222,15 @@ impl<C: Crm> Filing<C> {
             // taken for a new card stays taken.
             turn = (!plan.create.is_empty()).then_some(plan.responsible);
         }
-        let Some(message) = self.mail(&entry, waiting).await? else { return Ok(None) };
+        let forwards = mailbox.rules.forwards;
+        let Some(read) = self.mail(&entry, forwards, waiting).await? else { return Ok(None) };
+        let Read { message, from_body, codes, has_vcards } = read;
         let employees = self.ledger.employee_addresses();
         let admitted = admit(
             &mailbox.rules,
             &Arrival {
                 message: &message,
+                body: Some(&from_body),
                 role: Role::parse(&entry.role).unwrap_or(Role::Other),
                 // It was inside the window when it arrived.
                 internal_date: i64::MAX,
@@ -204,7 +263,7 @@ impl<C: Crm> Filing<C> {
             waiting.insert(entry.lane.split_off("behind:".len()));
             return Ok(None);
         }
-        let mail = Mail { mailbox, message, admitted };
+        let mail = Mail { mailbox, message, admitted, codes, has_vcards };
         Ok(Some(Case { entry, mail: Some(mail), parent, turn }))
     }
 
@@ -212,9 +271,10 @@ impl<C: Crm> Filing<C> {
     async fn mail(
         &self,
         entry: &Entry,
+        forwards: bool,
         waiting: &mut HashSet<String>,
-    ) -> Result<Option<Message>, ledger::Error> {
-        let parsed = match self.parsed(entry).await {
+    ) -> Result<Option<Read>, ledger::Error> {
+        let parsed = match self.parsed(entry, forwards).await {
             Ok(parsed) => parsed,
             // The spool was removed by hand: nothing can be filed, and somebody must know. Any
             // other trouble with it passes, or concerns all mail.
@@ -231,7 +291,7 @@ impl<C: Crm> Filing<C> {
             Err(error) => return Err(error),
         };
         match parsed {
-            Ok(message) => Ok(Some(message)),
+            Ok(read) => Ok(Some(read)),
             Err(why) => {
                 let evidence = vec![Evidence::new("unreadable", why.clone())];
                 self.suspects.forget(entry.id);
@@ -287,9 +347,19 @@ impl<C: Crm> Filing<C> {
 
     /// Reads a mail back and parses it, away from the threads that serve connections: a large one
     /// takes its time.
-    async fn parsed(&self, entry: &Entry) -> Result<Result<Message, String>, ledger::Error> {
+    async fn parsed(
+        &self,
+        entry: &Entry,
+        forwards: bool,
+    ) -> Result<Result<Read, String>, ledger::Error> {
         let raw = self.raw(entry).await?;
-        tokio::task::spawn_blocking(move || message::parse(&raw).map_err(|error| error.to_string()))
+        let read = move || {
+            let message = message::parse(&raw).map_err(|error| error.to_string())?;
+            let from_body = message::from_body(&message, &raw, forwards);
+            let codes = message::reply_codes(&raw);
+            Ok(Read { from_body, codes, has_vcards: message::may_have_vcards(&raw), message })
+        };
+        tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| ledger::Error::Interrupted { doing: "read a message" })
     }
@@ -309,6 +379,34 @@ impl<C: Crm> Filing<C> {
 
 /// Knowledge grows by what was just made or filed, so that the next mail of the round finds it.
 impl Knowledge {
+    /// The cards of a message that was filed. One that was moved to another deal in the CRM itself
+    /// is there, and so is its thread.
+    pub(super) fn cards_of(&self, filed: &Filed) -> Vec<CardRef> {
+        let moved = filed
+            .activity
+            .and_then(|activity| self.activities.get(&activity)?.as_ref())
+            .and_then(|now| now.cards.first())
+            .filter(|owner| !filed.cards.contains(owner));
+        moved.into_iter().chain(&filed.cards).copied().collect()
+    }
+
+    /// The cards that a case's thread and reply codes lead to.
+    pub(super) fn cards_to_ask_for(&self, case: &Case) -> Vec<CardRef> {
+        let of_codes = case.codes().iter().filter_map(|code| self.activities.get(code)?.as_ref());
+        case.filed()
+            .flat_map(|filed| self.cards_of(filed))
+            .chain(of_codes.flat_map(|now| now.cards.iter().copied()))
+            .collect()
+    }
+
+    /// These cards as they are now.
+    pub(super) fn now(&self, cards: &[CardRef]) -> Vec<CardNow> {
+        let now = cards
+            .iter()
+            .map(|card| self.cards.get(card).cloned().unwrap_or(CardNow::Gone { card: *card }));
+        now.collect()
+    }
+
     pub(super) fn filed_on(&mut self, cards: &[CardRef], responsible: u64) {
         for (index, card) in cards.iter().enumerate() {
             self.cards.entry(*card).or_insert(CardNow::Here {

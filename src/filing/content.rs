@@ -30,6 +30,15 @@ pub fn origin(made: Made, fingerprint: &[u8; 32]) -> OriginId {
     OriginId(hex(&octets))
 }
 
+/// Origin id of the contact made of a mail's vCard, by the card's place in the mail.
+pub fn origin_of_vcard(number: usize, fingerprint: &[u8; 32]) -> OriginId {
+    let mut digest = Sha256::new();
+    digest.update(format!("vcard-{number}|"));
+    digest.update(fingerprint);
+    let octets: [u8; 32] = digest.finalize().into();
+    OriginId(hex(&octets))
+}
+
 /// Lower-case hex.
 pub fn hex(octets: &[u8]) -> String {
     use std::fmt::Write;

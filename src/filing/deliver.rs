@@ -147,8 +147,14 @@ impl<C: Crm> Filing<C> {
             self.make_activity(knowledge, case, mail, &plan, owner, client, &mut notes).await?;
         let (attempt, completed) =
             self.write_content(directory, knowledge, case, mail, activity, notes).await?;
+        self.vcards(knowledge, case, mail, plan.responsible, &mut evidence).await?;
         let mut unbound = Vec::new();
-        for card in &plan.bound {
+        let bound = mail.mailbox.config.crm.bind_contact;
+        // Where the client could not be named as a party, it is bound by itself.
+        let unnamed = client.filter(|client| {
+            bound && *client != owner && !plan.bound.contains(client) && !self.names_client(&plan)
+        });
+        for card in plan.bound.iter().chain(&unnamed) {
             match self.crm.bind_activity(activity, *card).await {
                 Ok(()) => {}
                 // The mail is filed; that one of its further cards may not be changed is noted.
@@ -160,8 +166,8 @@ impl<C: Crm> Filing<C> {
             }
         }
         let mut cards = vec![owner];
-        let bound = mail.mailbox.config.crm.bind_contact;
-        cards.extend(client.filter(|client| *client != owner && bound));
+        let named = |client: &CardRef| *client != owner && bound && !unbound.contains(client);
+        cards.extend(client.filter(named));
         cards.extend(plan.bound.iter().filter(|card| **card != owner && !unbound.contains(card)));
         knowledge.lock().await.filed_on(&cards, plan.responsible);
         let entry = &case.entry;
@@ -209,9 +215,8 @@ impl<C: Crm> Filing<C> {
         // Filed in another round: its cards were not asked about in this one.
         let asked = {
             let known = knowledge.lock().await;
-            let cards = case.parent.iter().flat_map(|parent| &parent.cards);
-            let unknown: Vec<CardRef> =
-                cards.filter(|card| !known.cards.contains_key(card)).copied().collect();
+            let mut unknown = known.cards_to_ask_for(case);
+            unknown.retain(|card| !known.cards.contains_key(card));
             unknown
         };
         if !asked.is_empty() {
@@ -337,6 +342,7 @@ impl<C: Crm> Filing<C> {
                             events::responsible_replaced(&entry.mailbox_name, warning);
                             evidence.push(Evidence::new("responsible", warning.clone()));
                         }
+                        evidence.push(Evidence::new("responsible", turn.why));
                         (turn.responsible, Some(turn.next_turn))
                     }
                 };
@@ -359,6 +365,12 @@ impl<C: Crm> Filing<C> {
         Ok(plan)
     }
 
+    /// Whether the client may be named as the card of the party by whose address it was found or made: one made for
+    /// an address that no card can hold does not bear it.
+    fn names_client(&self, plan: &Plan) -> bool {
+        plan.client_email.as_deref().is_none_or(|email| self.crm.can_bear(email))
+    }
+
     async fn make_cards(
         &self,
         knowledge: &Mutex<Knowledge>,
@@ -370,34 +382,36 @@ impl<C: Crm> Filing<C> {
         let email = plan.client_email.clone().unwrap_or_default();
         for &kind in &plan.create {
             let origin = origin(Made::Card(kind), &case.entry.fingerprint);
-            let id =
-                match self.known_to_be_there(knowledge, case, Made::Card(kind), &origin).await? {
-                    Some(found) => found.id,
-                    None => {
-                        let client = plan.client.or_else(|| {
-                            let id = *made.get(&CardKind::Contact)?;
-                            Some(CardRef { kind: CardKind::Contact, id })
-                        });
-                        let draft = card_draft(kind, &origin, mail, plan, &email, client);
-                        let now = unix_now();
-                        self.ledger
-                            .sending(case.entry.id, kind.as_str(), origin.0.clone(), now)
-                            .await?;
-                        let id = self.crm.make_card(&draft).await.map_err(|failure| {
-                            Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
-                        })?;
-                        events::delivered(case.entry.id, kind.as_str(), id);
-                        let attempt = delivered(
-                            case.entry.id,
-                            "crm.item.add",
-                            &format!("{} {id}", kind.as_str()),
-                        );
-                        self.ledger
-                            .made(case.entry.id, kind.as_str(), origin.0, id, Some(attempt), None)
-                            .await?;
-                        id
-                    }
-                };
+            let id = match self
+                .known_to_be_there(knowledge, case, Made::Card(kind), kind.as_str(), &origin)
+                .await?
+            {
+                Some(found) => found.id,
+                None => {
+                    let client = plan.client.or_else(|| {
+                        let id = *made.get(&CardKind::Contact)?;
+                        Some(CardRef { kind: CardKind::Contact, id })
+                    });
+                    let draft = card_draft(kind, &origin, mail, plan, &email, client);
+                    let now = unix_now();
+                    self.ledger
+                        .sending(case.entry.id, kind.as_str(), origin.0.clone(), now)
+                        .await?;
+                    let id = self.crm.make_card(&draft).await.map_err(|failure| {
+                        Stop::Undone(Undone { kind: Some(kind.as_str()), failure })
+                    })?;
+                    events::delivered(case.entry.id, kind.as_str(), id);
+                    let attempt = delivered(
+                        case.entry.id,
+                        "crm.item.add",
+                        &format!("{} {id}", kind.as_str()),
+                    );
+                    self.ledger
+                        .made(case.entry.id, kind.as_str(), origin.0, id, Some(attempt), None)
+                        .await?;
+                    id
+                }
+            };
             made.insert(kind, id);
             // At once: the next mail must find it, also if the rest of this one is refused.
             let card = CardRef { kind, id };
@@ -422,7 +436,7 @@ impl<C: Crm> Filing<C> {
         let config = &mail.mailbox.config;
         let meta = content::meta(&mail.message, &config.address, notes);
         if let Some(found) =
-            self.known_to_be_there(knowledge, case, Made::Activity, &origin).await?
+            self.known_to_be_there(knowledge, case, Made::Activity, "activity", &origin).await?
         {
             return Ok(found.id);
         }
@@ -437,7 +451,7 @@ impl<C: Crm> Filing<C> {
             communications: content::communications(
                 &mail.admitted.parties,
                 plan.client_email.as_deref(),
-                client.filter(|_| config.crm.bind_contact),
+                client.filter(|_| config.crm.bind_contact && self.names_client(plan)),
             ),
             responsible: plan.responsible,
             starts_at: case.entry.received_at,
@@ -480,6 +494,11 @@ fn card_draft(
         source: config.crm.source.clone(),
         source_description: config.address.clone(),
         client,
+        last_name: String::new(),
+        more_emails: Vec::new(),
+        phones: Vec::new(),
+        post: String::new(),
+        organisation: String::new(),
     }
 }
 

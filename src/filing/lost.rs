@@ -16,18 +16,16 @@ use crate::unix_now;
 pub(super) const SETTLED: i64 = 61;
 
 impl<C: Crm> Filing<C> {
-    /// A thing that this entry made earlier, by the ledger or by the look-up of this round.
+    /// A thing that this entry made earlier, by the ledger (as `kind`) or by the look-up of this
+    /// round.
     pub(super) async fn known_to_be_there(
         &self,
         knowledge: &Mutex<Knowledge>,
         case: &Case,
         made: Made,
+        kind: &'static str,
         origin: &OriginId,
     ) -> Result<Option<Found>, Stop> {
-        let kind = match made {
-            Made::Activity => "activity",
-            Made::Card(kind) => kind.as_str(),
-        };
         if let Some(id) = case.made(kind).and_then(|row| row.crm_id) {
             return Ok(Some(Found {
                 id,

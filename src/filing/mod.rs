@@ -2,16 +2,16 @@
 //! down what became of it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{Mutex, watch};
 
-use crate::card::{CardNow, CardRef, Known};
+use crate::card::{CardNow, CardRef, Employee, Known};
 use crate::config::Mailbox;
-use crate::crm::{Crm, Failure, Fate, Found, Made, OriginId};
+use crate::crm::{ActivityNow, Crm, Failure, Fate, Found, Made, OriginId};
 use crate::ledger::{self, Entry, EntryAction, Ledger, MailboxId};
 use crate::retry::Pauses;
 use crate::rules::RuleSet;
@@ -23,8 +23,10 @@ pub mod content;
 mod deliver;
 mod lost;
 mod rounds;
+pub mod simulate;
 mod suspects;
 mod trouble;
+mod vcards;
 mod write;
 
 use busy::Busy;
@@ -90,6 +92,8 @@ pub struct Filing<C> {
     losses: AtomicU32,
     /// Since when answers wait for mails that were read after them, by entry.
     waiting: std::sync::Mutex<HashMap<i64, Instant>>,
+    /// Mailboxes of which it was said that nobody of their queue is active.
+    queues_told: std::sync::Mutex<HashSet<String>>,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
     turns: Mutex<()>,
 }
@@ -99,6 +103,9 @@ pub struct Filing<C> {
 struct Knowledge {
     known: HashMap<String, Known>,
     cards: HashMap<CardRef, CardNow>,
+    /// Activities of earlier messages and those that reply codes name; `None`: gone, or not to be
+    /// read.
+    activities: HashMap<u64, Option<ActivityNow>>,
     found: HashMap<(Made, OriginId), Option<Found>>,
     /// When that was asked, Unix seconds.
     asked_at: i64,
@@ -136,6 +143,7 @@ impl<C: Crm> Filing<C> {
             busy: Busy::default(),
             losses: AtomicU32::new(0),
             waiting: std::sync::Mutex::default(),
+            queues_told: std::sync::Mutex::default(),
             turns: Mutex::new(()),
         }
     }
@@ -281,26 +289,52 @@ impl<C: Crm> Filing<C> {
 
     /// Asks who works there and how the CRM is set up.
     async fn look(&self) -> Result<Result<Directory, Failure>, ledger::Error> {
-        let asked = async {
-            let employees = self.crm.employees().await?;
-            let has_leads = self.crm.has_leads().await?;
-            Ok((employees, has_leads, self.crm.me().await?))
-        };
-        let (employees, has_leads, me) = match asked.await {
+        let (directory, employees) = match Directory::ask(&self.crm).await {
             Ok(answers) => answers,
             Err(failure) => return Ok(Err(failure)),
         };
-        let directory = Directory {
-            has_leads,
-            me,
-            active: employees.iter().filter(|one| one.active).map(|one| one.id).collect(),
-            names: employees.iter().map(|one| (one.id, one.name.clone())).collect(),
-            asked: Instant::now(),
-        };
+        self.warn_of_queues(&directory);
         if self.ledger.employees().await? != employees {
             self.ledger.set_employees(employees).await?;
         }
         Ok(Ok(directory))
+    }
+}
+
+impl<C: Crm> Filing<C> {
+    /// Names queues of which nobody is active, each once.
+    fn warn_of_queues(&self, directory: &Directory) {
+        let mut told = self.queues_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = self.settings.borrow();
+        for mailbox in settings.mailboxes.values() {
+            let queue = &mailbox.config.crm.queue;
+            let name = &mailbox.config.name;
+            let idle = !queue.is_empty() && !queue.iter().any(|one| directory.active.contains(one));
+            if !idle {
+                told.remove(name);
+            } else if told.insert(name.clone()) {
+                events::queue_without_active(
+                    name,
+                    "put active employees' numbers into crm.queue, or leave it out",
+                );
+            }
+        }
+    }
+}
+
+impl Directory {
+    /// Asks who works there and how the CRM is set up.
+    async fn ask<C: Crm>(crm: &C) -> Result<(Directory, Vec<Employee>), Failure> {
+        let employees = crm.employees().await?;
+        let has_leads = crm.has_leads().await?;
+        let directory = Directory {
+            has_leads,
+            me: crm.me().await?,
+            active: employees.iter().filter(|one| one.active).map(|one| one.id).collect(),
+            names: employees.iter().map(|one| (one.id, one.name.clone())).collect(),
+            asked: Instant::now(),
+        };
+        Ok((directory, employees))
     }
 }
 

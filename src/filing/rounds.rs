@@ -17,7 +17,7 @@ use super::{
 };
 use crate::card::CardRef;
 use crate::crm::{Crm, Failure, Fate, Made, OriginId, TIMEOUT};
-use crate::ledger::{self, Entry, Parent};
+use crate::ledger::{self, Entry};
 use crate::retry::Pauses;
 use crate::unix_now;
 
@@ -347,16 +347,25 @@ impl<C: Crm> Filing<C> {
     /// Asks the CRM about all mails of a round together.
     async fn ask(&self, directory: &Directory, cases: &[Case]) -> Result<Knowledge, Failure> {
         let mut addresses: Vec<String> = Vec::new();
-        let mut cards: Vec<CardRef> = Vec::new();
-        for case in cases.iter().filter(|case| case.entry.plan.is_none()) {
+        let mut activities: Vec<u64> = Vec::new();
+        let open = || cases.iter().filter(|case| case.entry.plan.is_none());
+        for case in open() {
             addresses.extend(case.parties().iter().map(|party| party.email.clone()));
-            if let Some(Parent { cards: parents, .. }) = &case.parent {
-                cards.extend(parents);
-            }
+            activities.extend(case.filed().filter_map(|filed| filed.activity));
+            activities.extend(case.codes());
         }
         dedup(&mut addresses);
-        dedup(&mut cards);
+        dedup(&mut activities);
         let mut knowledge = Knowledge::default();
+        if !activities.is_empty() {
+            let now = self.crm.activities(&activities).await?;
+            knowledge.activities = activities.into_iter().zip(now).collect();
+        }
+        let mut cards: Vec<CardRef> = Vec::new();
+        for case in open() {
+            cards.extend(knowledge.cards_to_ask_for(case));
+        }
+        dedup(&mut cards);
         if !addresses.is_empty() {
             knowledge.known = self.crm.know(&addresses).await?;
         }

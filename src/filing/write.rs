@@ -126,8 +126,13 @@ impl<C: Crm> Filing<C> {
         let closing =
             Closing { notes, connected_by: format!("Mailbox {}, connected by {who}", config.name) };
         let max_attachment = config.crm.max_attachment;
+        // What a forward passes on is what the mail is about, not its history.
+        let folds = !message::is_forward(&mail.message.subject);
         let work = move || {
             let mut body = message::body(&raw).map_err(|error| error.to_string())?;
+            if folds {
+                body.text = message::fold_history(&body.text);
+            }
             if !whole {
                 // The last of them ends where the reading did, and so does an encrypted original.
                 body.attachments.clear();

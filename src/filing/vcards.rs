@@ -1,0 +1,198 @@
+//! Contacts out of the visiting cards that a mail brings: made, or completed without overwriting.
+
+use tokio::sync::Mutex;
+
+use super::case::{Case, Mail};
+use super::content::origin_of_vcard;
+use super::deliver::{Stop, Undone, delivered};
+use super::{Filing, Knowledge};
+use crate::card::{CardKind, CardRef};
+use crate::crm::{CardDraft, ContactFacts, Crm, Failure, Fate, Made, Phone, PhoneKind};
+use crate::message::{self, VCard, VCardPhone, VCardPhoneKind};
+use crate::rules::admit::is_inside;
+use crate::rules::{Direction, Evidence, Policy};
+use crate::{events, unix_now};
+
+/// Names of what is made of the cards of one mail, in their order; the rest is left alone.
+const KINDS: [&str; 10] = [
+    "vcard-0", "vcard-1", "vcard-2", "vcard-3", "vcard-4", "vcard-5", "vcard-6", "vcard-7",
+    "vcard-8", "vcard-9",
+];
+
+/// What is made of the vCard of this name, if it is one.
+pub(super) fn number_of(kind: &str) -> Option<usize> {
+    KINDS.iter().position(|known| *known == kind)
+}
+
+impl<C: Crm> Filing<C> {
+    /// Makes or completes the contacts of a mail's vCards; says in the evidence what was taken.
+    pub(super) async fn vcards(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        mail: &Mail,
+        responsible: u64,
+        evidence: &mut Vec<Evidence>,
+    ) -> Result<(), Stop> {
+        let wanted = mail.mailbox.config.crm.vcard
+            && mail.has_vcards
+            && mail.admitted.direction == Direction::Incoming
+            && mail.admitted.class_policy == Policy::Normal;
+        if !wanted {
+            return Ok(());
+        }
+        let raw = self.raw(&case.entry).await?;
+        let read = tokio::task::spawn_blocking(move || message::vcards(&raw)).await;
+        let employees = self.ledger.employee_addresses();
+        let strangers: Vec<VCard> = read
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|card| !card.emails.is_empty() || !card.phones.is_empty())
+            // A colleague's card is no client's.
+            .filter(|card| {
+                let inside =
+                    |email: &String| is_inside(&mail.mailbox.rules, employees.as_deref(), email);
+                !card.emails.iter().any(inside)
+            })
+            .collect();
+        let more = strangers.len().saturating_sub(KINDS.len());
+        for (card, kind) in strangers.into_iter().zip(KINDS) {
+            match self.vcard(knowledge, case, mail, responsible, &card, kind).await {
+                Ok(fact) => evidence.push(Evidence::new("vcard", fact)),
+                // The mail is filed; that the CRM does not take one card is noted.
+                Err(Stop::Undone(Undone {
+                    failure: Failure { fate: Fate::Refused | Fate::CardGone, text, .. },
+                    ..
+                })) => {
+                    let fact = format!("{} was not taken: {text}", shown(&card));
+                    evidence.push(Evidence::new("vcard", fact));
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        if more > 0 {
+            evidence.push(Evidence::new("vcard", format!("{more} further cards were left alone")));
+        }
+        Ok(())
+    }
+
+    async fn vcard(
+        &self,
+        knowledge: &Mutex<Knowledge>,
+        case: &Case,
+        mail: &Mail,
+        responsible: u64,
+        card: &VCard,
+        kind: &'static str,
+    ) -> Result<String, Stop> {
+        let undone = |failure| Stop::Undone(Undone { kind: None, failure });
+        let made = Made::Card(CardKind::Contact);
+        let number = number_of(kind).unwrap_or_default();
+        let origin = origin_of_vcard(number, &case.entry.fingerprint);
+        if let Some(found) = self.known_to_be_there(knowledge, case, made, kind, &origin).await? {
+            return Ok(format!("contact:{} is of {}", found.id, shown(card)));
+        }
+        if !card.emails.is_empty() {
+            let unasked: Vec<String> = {
+                let known = knowledge.lock().await;
+                let unasked = card.emails.iter().filter(|email| !known.known.contains_key(*email));
+                unasked.cloned().collect()
+            };
+            if !unasked.is_empty() {
+                let asked = self.crm.know(&unasked).await.map_err(undone)?;
+                knowledge.lock().await.known.extend(asked);
+            }
+            let (contact, hidden) = {
+                let known = knowledge.lock().await;
+                let of_card = || card.emails.iter().filter_map(|email| known.known.get(email));
+                let contact = of_card().flat_map(|known| &known.contacts).map(|one| one.card).min();
+                (contact, of_card().flat_map(|known| &known.hidden).min().copied())
+            };
+            if let Some(CardRef { id, .. }) = contact {
+                let added = self.crm.complete_contact(id, &facts(card)).await.map_err(undone)?;
+                let what = if added.is_empty() {
+                    "has all of".to_owned()
+                } else {
+                    format!("got {} from", added.join(", "))
+                };
+                return Ok(format!("contact:{id} {what} {}", shown(card)));
+            }
+            if let Some(hidden) = hidden {
+                return Ok(format!(
+                    "{hidden} bears an address of {} but may not be read",
+                    shown(card)
+                ));
+            }
+        }
+        let config = &mail.mailbox.config;
+        let facts = facts(card);
+        let mut emails = facts.emails.into_iter();
+        let draft = CardDraft {
+            kind: CardKind::Contact,
+            origin: origin.clone(),
+            title: String::new(),
+            name: facts.name,
+            email: emails.next(),
+            responsible,
+            source: config.crm.source.clone(),
+            source_description: config.address.clone(),
+            client: None,
+            last_name: facts.last_name,
+            more_emails: emails.collect(),
+            phones: facts.phones,
+            post: facts.post,
+            organisation: facts.organisation,
+        };
+        let entry = case.entry.id;
+        self.ledger.sending(entry, kind, origin.0.clone(), unix_now()).await?;
+        let id = self
+            .crm
+            .make_card(&draft)
+            .await
+            .map_err(|failure| Stop::Undone(Undone { kind: Some(kind), failure }))?;
+        events::delivered(entry, kind, id);
+        let attempt = delivered(entry, "crm.item.add", &format!("contact {id} of a vCard"));
+        self.ledger.made(entry, kind, origin.0, id, Some(attempt), None).await?;
+        let contact = CardRef { kind: CardKind::Contact, id };
+        let mut known = knowledge.lock().await;
+        for email in &card.emails {
+            known.made_for(email, contact, None, responsible, unix_now());
+        }
+        Ok(format!("contact:{id} was made of {}", shown(card)))
+    }
+}
+
+fn shown(card: &VCard) -> String {
+    let of = [&card.name, &card.organisation]
+        .into_iter()
+        .chain(&card.emails)
+        .find(|text| !text.is_empty());
+    format!("the vCard of {}", of.map_or("nobody", String::as_str))
+}
+
+fn facts(card: &VCard) -> ContactFacts {
+    // A card that has a whole name only has it as the one name.
+    let name = match (card.given.as_str(), card.family.as_str()) {
+        ("", "") => &card.name,
+        _ => &card.given,
+    };
+    ContactFacts {
+        name: name.clone(),
+        last_name: card.family.clone(),
+        emails: card.emails.clone(),
+        phones: card.phones.iter().map(phone).collect(),
+        post: card.title.clone(),
+        organisation: card.organisation.clone(),
+    }
+}
+
+fn phone(phone: &VCardPhone) -> Phone {
+    let kind = match phone.kind {
+        VCardPhoneKind::Work => PhoneKind::Work,
+        VCardPhoneKind::Home => PhoneKind::Home,
+        VCardPhoneKind::Mobile => PhoneKind::Mobile,
+        VCardPhoneKind::Fax => PhoneKind::Fax,
+        VCardPhoneKind::Other => PhoneKind::Other,
+    };
+    Phone { kind, number: phone.number.clone() }
+}
