@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{self, Config, CrmKind, Edition, Mailbox, Mistake};
+use crate::control::{self, Answer, Asking, Request, Unexplained};
 use crate::crm::bitrix24::{self, Portal};
 use crate::crm::sandbox::{self, Sandbox};
 use crate::filing::{FiledMailbox, Filing, Settings};
 use crate::imap::{self, Shared, Watched};
 use crate::intake::Intake;
 use crate::ledger::{self, Ledger, MailboxId};
+use crate::redecide::{Told, redecide};
 use crate::rules::RuleSet;
 use crate::{events, unix_now};
 
@@ -127,6 +129,14 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// What a command needs the daemon itself for; each is answered when it is done.
+enum Order {
+    /// Take over the configuration as it is now.
+    Reload(oneshot::Sender<()>),
+    /// Read these mailboxes' folders from their cursors on.
+    ReadAgain(Vec<String>, oneshot::Sender<()>),
+}
+
 struct Daemon {
     ledger: Ledger,
     max_message: u64,
@@ -203,6 +213,19 @@ pub async fn run(
             return Ok(());
         }
     }
+    let (order, mut ordered) = mpsc::channel(1);
+    let socket = config.daemon.socket.clone();
+    let control = match control::listen(&socket).await {
+        Ok(listener) => {
+            let desk =
+                Desk { path: path.clone(), ledger: ledger.clone(), order, turn: Mutex::new(()) };
+            Some(tokio::spawn(serve_commands(listener, Arc::new(desk))))
+        }
+        Err(error) => {
+            events::socket_unavailable(&crate::causes(&error));
+            None
+        }
+    };
     let filing = Filing::new(ledger.clone(), portal, settings_seen);
     let mut filing = tokio::spawn(async move { filing.run(stopped, reloaded).await });
     events::ready(config.mailboxes.len(), &crm.identity, &config.ledger.path.display().to_string());
@@ -222,6 +245,11 @@ pub async fn run(
                     }
                 }
             },
+            Some(order) = ordered.recv() => {
+                if let Err(error) = daemon.carry_out(order, &path, &config).await {
+                    break Err(error.into());
+                }
+            }
             () = &mut until => break Ok(()),
             Some(error) = failed.recv() => break Err(error.into()),
             Ok(()) = renamed.changed() => {
@@ -244,6 +272,10 @@ pub async fn run(
         }
     };
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    if let Some(control) = control {
+        control.abort();
+        drop(std::fs::remove_file(&socket));
+    }
     // First no new mail, then the delivery in hand, then the ledger.
     daemon.stop().await;
     stop.send_replace(true);
@@ -426,6 +458,36 @@ impl Daemon {
         Ok(())
     }
 
+    async fn carry_out(
+        &mut self,
+        order: Order,
+        path: &Path,
+        started: &Config,
+    ) -> Result<(), ledger::Error> {
+        let done = match order {
+            Order::Reload(done) => {
+                self.reload(path, started).await?;
+                done
+            }
+            Order::ReadAgain(names, done) => {
+                for name in names {
+                    let Some(running) = self.mailboxes.remove(&name) else { continue };
+                    let (mailbox, rules) =
+                        (Arc::clone(&running.config), Arc::clone(&running.rules.borrow()));
+                    running.end().await;
+                    if let Some(&id) = self.ids.get(&name) {
+                        let running = self.begin(id, mailbox, rules);
+                        self.mailboxes.insert(name, running);
+                    }
+                }
+                done
+            }
+        };
+        // Whoever asked may be gone.
+        let _heard = done.send(());
+        Ok(())
+    }
+
     async fn stop(&mut self) {
         for running in self.mailboxes.values() {
             running.stop.send_replace(true);
@@ -443,6 +505,100 @@ impl Running {
             self.task.abort();
             drop((&mut self.task).await);
         }
+    }
+}
+
+/// Where commands are answered that change something.
+struct Desk {
+    path: PathBuf,
+    ledger: Ledger,
+    order: mpsc::Sender<Order>,
+    /// One at a time.
+    turn: Mutex<()>,
+}
+
+async fn serve_commands(listener: UnixListener, desk: Arc<Desk>) {
+    let mut asking = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let desk = Arc::clone(&desk);
+                    asking.spawn(async move { desk.serve(Asking::new(stream)).await });
+                }
+                // Out of file descriptors: it may pass.
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            },
+            Some(_done) = asking.join_next() => {}
+        }
+    }
+}
+
+impl Desk {
+    async fn serve(&self, mut asking: Asking) {
+        let Ok(request) = asking.request().await else { return };
+        let _turn = self.turn.lock().await;
+        let (code, text) = match request {
+            Request::Redecide { filter } => self.redecide(&mut asking, filter).await,
+            Request::Repair { unexplained } => self.repair(unexplained).await,
+        };
+        // Whoever asked may be gone; what was done is done.
+        drop(asking.answer(&Answer::End { code, text }).await);
+    }
+
+    async fn redecide(&self, asking: &mut Asking, filter: ledger::Filter) -> (u8, String) {
+        let config = match config::load(&self.path, config::environment()) {
+            Ok(config) => config,
+            Err(mistakes) => {
+                let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+                return (78, lines.join("\n"));
+            }
+        };
+        // What is filed of it must go by the same rules as what is decided.
+        if !self.ordered(Order::Reload).await {
+            return (1, "the daemon is stopping".to_owned());
+        }
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let (ledger, config) = (&self.ledger, &config);
+        let work = async move {
+            redecide(ledger, config, filter, false, |one| drop(told.send(one))).await
+        };
+        let answers = async {
+            while let Some(told) = heard.recv().await {
+                let answer = match told {
+                    Told::One(one) => Answer::Line(serde_json::to_value(one).unwrap_or_default()),
+                    Told::Progress(done, all) => Answer::Progress(done, all),
+                    Told::Trouble(text) => Answer::Trouble(text),
+                };
+                // Whoever asked may be gone: what was begun is done all the same.
+                drop(asking.answer(&answer).await);
+            }
+        };
+        match tokio::join!(work, answers).0 {
+            Ok(()) => (0, String::new()),
+            Err(error) => (1, crate::causes(&error)),
+        }
+    }
+
+    async fn repair(&self, unexplained: Vec<Unexplained>) -> (u8, String) {
+        let mailboxes: Vec<String> = unexplained.iter().map(|one| one.mailbox.clone()).collect();
+        for Unexplained { mailbox, folder, uid_validity, from } in unexplained {
+            let lowered = self.ledger.read_from(mailbox, folder, uid_validity, from).await;
+            if let Err(error) = lowered {
+                return (1, crate::causes(&error));
+            }
+        }
+        if self.ordered(|done| Order::ReadAgain(mailboxes, done)).await {
+            (0, String::new())
+        } else {
+            (1, "the daemon is stopping".to_owned())
+        }
+    }
+
+    /// Has the daemon do something, and waits until it is done; `false`: it stops.
+    async fn ordered(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) -> bool {
+        let (done, when) = oneshot::channel();
+        self.order.send(order(done)).await.is_ok() && when.await.is_ok()
     }
 }
 

@@ -32,6 +32,11 @@ pub fn spam_folder_is_inbox(mailbox: &str, mend: &str) {
     tracing::error!(mailbox, mend, "spam folder is the inbox, nothing arriving is saved");
 }
 
+/// New cards of this mailbox all go to its owner.
+pub fn queue_without_active(mailbox: &str, mend: &str) {
+    tracing::warn!(mailbox, mend, "nobody of the queue is active");
+}
+
 pub fn configuration_taken_over(added: &str, changed: &str, removed: &str) {
     tracing::info!(added, changed, removed, "configuration taken over");
 }
@@ -42,6 +47,11 @@ pub fn configuration_not_taken_over(error: &str) {
 
 pub fn configuration_refused(mistakes: usize, first: &str) {
     tracing::error!(mistakes, first, "configuration refused, the old one stays in force");
+}
+
+/// Commands that change something cannot reach the daemon.
+pub fn socket_unavailable(error: &str) {
+    tracing::warn!(error, "no socket for commands");
 }
 
 pub fn mailbox_connected(mailbox: &str, folders: usize, waits_by: &str) {
@@ -79,6 +89,21 @@ pub fn folder_renumbered(mailbox: &str, folder: &str) {
 
 pub fn folder_first_read(mailbox: &str, folder: &str, history_days: u32) {
     tracing::info!(mailbox, folder, history_days, "folder read for the first time");
+}
+
+/// How far a long reading is. `part` is from 0 to 1, `seconds` since it began, `left` to its end.
+pub fn folder_progress(
+    mailbox: &str,
+    folder: &str,
+    messages: u64,
+    part: f64,
+    seconds: f64,
+    left: f64,
+) {
+    let percent = (part * 100.0).round() as u64;
+    let per_second = (messages as f64 / seconds.max(0.001)).round() as u64;
+    let seconds_left = left.round() as u64;
+    tracing::info!(mailbox, folder, messages, percent, per_second, seconds_left, "folder progress");
 }
 
 pub fn folder_done(mailbox: &str, folder: &str, messages: u64, seconds: f64) {

@@ -13,7 +13,7 @@ use crate::ledger::{
     self, Batch, Known, Ledger, Location, MailboxId, MessageFacts, Recorded, Seen, SpoolWriter,
     Stretch, Verdict,
 };
-use crate::message::{self, Class, Message};
+use crate::message::{self, Class, FromBody, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
 use crate::rules::{Evidence, Reason, RuleSet};
 
@@ -126,7 +126,7 @@ impl Intake {
                 if message.message_id.is_none() {
                     return AfterHeader::WantsBody;
                 }
-                let admitted = self.admit(reading, &message, header, now);
+                let admitted = self.admit(reading, &message, None, header, now);
                 let verdict = match (known, &admitted.decision) {
                     (Known::PlaceOnly, _) => Verdict::PlaceOnly,
                     (Known::New | Known::DecideAnew, Decision::Skip(reason)) => {
@@ -197,6 +197,40 @@ impl Intake {
             .map_err(|_| ledger::Error::Interrupted { doing: "judge a message" })?
     }
 
+    /// Judges a message by its header block as if it were new.
+    pub fn header_again(&self, reading: &Reading, header: &Arrived, now: i64) -> AfterHeader {
+        let Ok(message) = message::parse(&header.raw) else { return AfterHeader::WantsBody };
+        if message.message_id.is_none() {
+            return AfterHeader::WantsBody;
+        }
+        let admitted = self.admit(reading, &message, None, header, now);
+        match admitted.decision {
+            Decision::Queue { .. } => AfterHeader::WantsBody,
+            Decision::Skip(reason) => {
+                let verdict = Verdict::Skip(reason);
+                AfterHeader::Decided(Box::new(seen(header, message, admitted, verdict, now)))
+            }
+        }
+    }
+
+    /// Judges a message that lies in the spool already, or, without a location, one that is only
+    /// to be judged. Blocks.
+    pub fn judged(
+        &self,
+        reading: &Reading,
+        arrived: &Arrived,
+        kept: Option<(Location, bool)>,
+        now: i64,
+    ) -> Result<Seen, ledger::Error> {
+        let nowhere = Location { segment: 0, start: 0, length: 0 };
+        self.judge(reading, arrived, now, |_| Ok(kept.unwrap_or((nowhere, true))))
+    }
+
+    /// Says in the log what became of a message that was decided again.
+    pub fn tell_again(&self, reading: &Reading, message: i64, seen: &Seen) {
+        self.tell(reading, message, seen.uid, seen.facts.message_id.as_deref(), &seen.verdict);
+    }
+
     /// A message that the server names but cannot hand out.
     pub fn unreadable(&self, reading: &Reading, uid: u32, why: &str, now: i64) -> Seen {
         let mut digest = Sha256::new();
@@ -218,7 +252,7 @@ impl Intake {
                 Seen { verdict: Verdict::Skip(Reason::Gone), ..seen }
             }
             Ok(message) => {
-                let admitted = self.admit(reading, &message, header, now);
+                let admitted = self.admit(reading, &message, None, header, now);
                 seen(header, message, admitted, Verdict::Skip(Reason::Gone), now)
             }
         }
@@ -300,7 +334,9 @@ impl Intake {
     ) -> Result<Seen, ledger::Error> {
         let judged = catch_unwind(AssertUnwindSafe(|| {
             let message = message::parse(&arrived.raw).map_err(|error| error.to_string())?;
-            let admitted = self.admit(reading, &message, arrived, now);
+            let forwards = self.rules.borrow().forwards;
+            let from_body = message::from_body(&message, &arrived.raw, forwards);
+            let admitted = self.admit(reading, &message, Some(&from_body), arrived, now);
             Ok((message, admitted))
         }));
         // A mail that ends the judging must not end the daemon, and again after each start.
@@ -322,15 +358,9 @@ impl Intake {
                 }
             }
         };
+        let refs = refs_of(&message, &arrived.raw);
         let mut seen = seen(arrived, message, admitted, verdict, now);
-        if seen.facts.class == Class::Bounce {
-            // A bounce belongs to the mail it is about; few reports name it in References.
-            for id in message::returned(&arrived.raw) {
-                if !seen.facts.refs.contains(&id) {
-                    seen.facts.refs.push(id);
-                }
-            }
-        }
+        seen.facts.refs = refs;
         Ok(seen)
     }
 
@@ -352,7 +382,14 @@ impl Intake {
         })
     }
 
-    fn admit(&self, reading: &Reading, message: &Message, arrived: &Arrived, now: i64) -> Admitted {
+    fn admit(
+        &self,
+        reading: &Reading,
+        message: &Message,
+        body: Option<&FromBody>,
+        arrived: &Arrived,
+        now: i64,
+    ) -> Admitted {
         let employees = self.ledger.employee_addresses();
         let rules = Arc::clone(&self.rules.borrow());
         let internal_date = arrived.internal_date.unwrap_or(now);
@@ -364,6 +401,7 @@ impl Intake {
             &rules,
             &Arrival {
                 message,
+                body,
                 role: reading.role,
                 internal_date,
                 window_start,
@@ -420,6 +458,20 @@ fn seen(
         },
         verdict,
     }
+}
+
+/// What a message answers: In-Reply-To, then References from the right, each once. A bounce belongs
+/// to the mail it is about; few reports name it in References.
+pub fn refs_of(message: &Message, raw: &[u8]) -> Vec<String> {
+    let mut refs = refs(message);
+    if message.class.class == Class::Bounce {
+        for id in message::returned(raw) {
+            if !refs.contains(&id) {
+                refs.push(id);
+            }
+        }
+    }
+    refs
 }
 
 /// In-Reply-To, then References from the right, each once.

@@ -24,8 +24,13 @@ pub mod message;
 /// Pure. What belongs in the CRM, and where.
 pub mod rules;
 
+/// Decides messages again by today's configuration.
+pub mod redecide;
+
 /// The command line.
 pub mod cli;
+/// What commands ask of the running daemon, over its socket.
+pub mod control;
 /// Tasks, signals, systemd.
 pub mod daemon;
 /// Every line the log may say.

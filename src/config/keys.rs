@@ -144,7 +144,7 @@ pub const KEYS: &[Key] = &[
         max: d::MAX_MESSAGE_MIB_MAX, above: "a mail is held in memory while it is read",
     }, Default::Whole(d::MAX_MESSAGE_MIB)),
 
-    later("daemon.socket", Kind::Text, Default::Text("")),
+    key("daemon.socket", Kind::Text, Default::Text("")),
     key("daemon.timezone", Kind::Text, Default::Text("")),
 
     later("http.listen", Kind::Text, Default::Text(d::HTTP_LISTEN)),
@@ -220,8 +220,8 @@ pub const KEYS: &[Key] = &[
     key("mailbox[].crm.bounce", POLICY, Default::Text("attach")),
     key("mailbox[].crm.mailing_list", POLICY, Default::Text("attach")),
     key("mailbox[].crm.spam_verdict", POLICY, Default::Text("attach")),
-    later("mailbox[].crm.vcard", Kind::Flag, Default::Flag(true)),
-    later("mailbox[].crm.forwards", Kind::Flag, Default::Flag(false)),
+    flag("mailbox[].crm.vcard", true),
+    flag("mailbox[].crm.forwards", false),
     later("mailbox[].crm.save_keyword", Kind::Text, Default::Text(d::SAVE_KEYWORD)),
     later("mailbox[].crm.save_folder", Kind::Text, Default::Text("")),
     flag("mailbox[].crm.bind_contact", true),

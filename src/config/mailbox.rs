@@ -38,6 +38,7 @@ pub(super) fn mailbox(
     let smtp = login::smtp(section, imap.as_ref(), around, mistakes, warnings);
     let folders = folders(section, mistakes, warnings);
     let crm = crm(section, mistakes);
+    contradictions(section, &crm, address.iter().chain(&aliases), warnings);
     Some(Mailbox {
         name: name?.to_owned(),
         address: address?,
@@ -204,7 +205,61 @@ fn folders(section: &Section, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<St
             warnings.push(section.warning(key, &text));
         }
     }
+    let roles = [
+        ("mailbox[].folders.sent", &folders.sent),
+        ("mailbox[].folders.spam", &folders.spam),
+        ("mailbox[].folders.trash", &folders.trash),
+        ("mailbox[].folders.drafts", &folders.drafts),
+    ];
+    for (index, (key, name)) in roles.iter().enumerate() {
+        let same = roles.iter().take(index).find(|(_, other)| name.is_some() && other == name);
+        if let (Some(name), Some((other, _))) = (name, same) {
+            let reason = format!("{} names the same folder", section.key(other));
+            let mend = "name another folder for one of them";
+            mistakes.push(section.mistake_about(key, shown(name), &reason, mend));
+        }
+    }
     folders
+}
+
+/// Options of which one keeps the other from ever taking effect.
+fn contradictions<'a>(
+    section: &Section,
+    crm: &MailboxCrm,
+    own: impl Iterator<Item = &'a String>,
+    warnings: &mut Vec<String>,
+) {
+    const NEW_LEADS: &str = "mailbox[].crm.always_new_lead_for";
+    let own: Vec<&String> = own.collect();
+    let excluded: Vec<Pattern> = crm.exclude.iter().map(|text| Pattern::new(text)).collect();
+    for text in &crm.always_new_lead_for {
+        let plain = normalise(text);
+        let shut_out = crm.exclude.contains(text)
+            || plain.as_ref().is_some_and(|email| excluded.iter().any(|one| one.matches(email)));
+        if shut_out {
+            let told =
+                format!("{text} makes no lead: crm.exclude names it too, and is asked first");
+            warnings.push(section.warning(NEW_LEADS, &told));
+        }
+        let domain = plain.as_ref().and_then(|email| Some(email.rsplit_once('@')?.1));
+        let inside = plain.as_ref().is_some_and(|email| own.contains(&email))
+            || domain.is_some_and(|domain| crm.internal_domains.iter().any(|own| own == domain));
+        if inside {
+            let told = format!("{text} makes no lead: it is an address of the company itself");
+            warnings.push(section.warning(NEW_LEADS, &told));
+        }
+    }
+    if crm.repeat_lead && crm.on_incoming == Creation::None {
+        let told = "makes no lead: on_incoming is none, and nothing is made here for what clients \
+                    write";
+        warnings.push(section.warning("mailbox[].crm.repeat_lead", told));
+    }
+    for email in own {
+        if excluded.iter().any(|pattern| pattern.matches(email)) {
+            let told = format!("names the mailbox's own address {email}, which is never excluded");
+            warnings.push(section.warning("mailbox[].crm.exclude", &told));
+        }
+    }
 }
 
 /// INBOX is the one name without case (RFC 3501 section 5.1).

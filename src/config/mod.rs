@@ -39,6 +39,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Kind, host and port of the CRM: what a ledger belongs to.
+    pub fn crm_identity(&self) -> String {
+        self.crm.as_ref().map_or_else(|| "sandbox".to_owned(), Crm::identity)
+    }
+
     /// The addresses of all mailboxes.
     ///
     /// One set for all: with a set in each, 500 mailboxes hold 250,000 addresses.
@@ -313,6 +318,7 @@ impl Mailbox {
             on_incoming: self.crm.on_incoming,
             on_outgoing: self.crm.on_outgoing,
             history_outgoing: self.crm.history_outgoing,
+            forwards: self.crm.forwards,
         }
     }
 }

@@ -768,13 +768,10 @@ fn each_key_not_yet_in_force_is_one_warning_and_only_if_given() {
         keys,
         [
             "crm.follow_responsible_secs",
-            "daemon.socket",
             "http.listen",
             "crm.employee[7].id",
             "mailbox[sales].access",
             "mailbox[sales].smtp.host",
-            "mailbox[sales].crm.vcard",
-            "mailbox[sales].crm.forwards",
             "mailbox[sales].crm.save_keyword",
             "mailbox[sales].crm.save_folder",
             "mailbox[sales].crm.task",

@@ -33,6 +33,8 @@ const HEADER: u64 = 8 * 1024;
 const GROUP_MESSAGES: usize = 64;
 /// UIDs before a message among which another one is looked for.
 const BEFORE: u32 = 10_000;
+/// Between two lines about how far a long reading is.
+const TELL_EVERY: Duration = Duration::from_secs(15);
 /// Refusals after which other messages are asked for: whoever says no to those as well is not asked
 /// for all that are wanted.
 const REFUSALS: u32 = 3;
@@ -199,6 +201,8 @@ impl CatchUp<'_> {
         let mut low = from;
         let mut window = WINDOW;
         let mut read = 0;
+        let started = Instant::now();
+        let mut told = started;
         self.left.clear();
         loop {
             let high = match end {
@@ -236,6 +240,21 @@ impl CatchUp<'_> {
                         what: format!("message {} was not recorded", self.cursor.saturating_add(1)),
                     });
                 }
+            }
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                // UIDs ahead are as dense as those behind, as far as anybody knows.
+                let part = f64::from(high - from) / f64::from(end - from).max(1.0);
+                let seconds = started.elapsed().as_secs_f64();
+                let left = seconds * (1.0 - part) / part.max(0.001);
+                events::folder_progress(
+                    &self.intake.name,
+                    &reading.name,
+                    read,
+                    part,
+                    seconds,
+                    left,
+                );
             }
             match high.checked_add(1) {
                 Some(next) if next <= end => low = next,

@@ -127,6 +127,18 @@ impl Link {
         Ok(uids)
     }
 
+    /// UIDs of messages in whose header this Message-ID stands; empty where it cannot be asked for.
+    pub(super) async fn uids_with_id(&mut self, id: &str) -> Result<Vec<u32>, Error> {
+        // A quoted string (RFC 3501 §9) holds neither quotes nor backslashes as they are, and what
+        // is no ASCII is a matter of charsets.
+        let askable =
+            id.bytes().all(|octet| (0x20..0x7f).contains(&octet) && !b"\"\\".contains(&octet));
+        if !askable || id.len() > SET || self.counts_in_search {
+            return Ok(Vec::new());
+        }
+        self.search("look for a message", &format!("UID SEARCH HEADER Message-ID \"{id}\"")).await
+    }
+
     async fn search(&mut self, doing: &'static str, command: &str) -> Result<Vec<u32>, Error> {
         let mut uids: Vec<u32> = Vec::new();
         self.run(doing, command, |answer| {

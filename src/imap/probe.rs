@@ -1,16 +1,26 @@
-//! One look at a mailbox for `check` and `reconcile`: log in, list, count, leave.
+//! A look at a mailbox beside the daemon's own: log in, list, count, read, leave.
 
+use std::sync::Arc;
+
+use super::bounds::Bounds;
 use super::choose::{chosen, roles};
 use super::connect::{Gate, connect};
 use super::fetch::Extent;
+use super::large::{Pieces, in_pieces};
 use super::trust::TrustStore;
 use super::{Error, link::Link};
 use crate::config::Mailbox;
 use crate::folder::Role;
+use crate::intake::{Arrived, FIRST_MIB};
+use crate::ledger::{Spool, SpoolWriter};
+
+/// Octets of headers in memory at once.
+const ROOM: usize = 2 * 1024 * 1024;
 
 /// An open session for looking only.
 pub struct Probe {
     link: Link,
+    bounds: Bounds,
     folders: Vec<FolderProbe>,
     missing: Vec<String>,
 }
@@ -61,7 +71,7 @@ impl Probe {
                 synced: chosen.watched.iter().any(|known| known.listed.wire == folder.wire),
             })
             .collect();
-        Ok(Probe { link, folders, missing: chosen.missing })
+        Ok(Probe { link, bounds: Bounds::default(), folders, missing: chosen.missing })
     }
 
     pub fn folders(&self) -> &[FolderProbe] {
@@ -106,23 +116,79 @@ impl Probe {
 
     /// Message-IDs of these messages of the folder that was asked last.
     pub async fn message_ids(&mut self, uids: &[u32]) -> Result<Vec<ServerUid>, Error> {
-        /// Octets of headers in memory at once.
-        const ROOM: usize = 2 * 1024 * 1024;
         let mut found = Vec::with_capacity(uids.len());
         let mut rest = uids.to_vec();
         while !rest.is_empty() {
-            let (headers, postponed) = self.link.headers(&rest, Extent::Beginning, ROOM).await?;
-            found.extend(headers.into_iter().map(|header| {
-                ServerUid {
-                    uid: header.uid,
-                    message_id: crate::message::parse(&header.header)
-                        .ok()
-                        .and_then(|message| message.message_id),
-                }
+            let (headers, postponed) = self.headers(&rest).await?;
+            found.extend(headers.into_iter().map(|header| ServerUid {
+                uid: header.uid,
+                message_id:
+                    crate::message::parse(&header.raw).ok().and_then(|message| message.message_id),
             }));
             rest = postponed;
         }
         Ok(found)
+    }
+
+    /// Opens a folder and returns its UIDVALIDITY.
+    pub async fn select(&mut self, folder: &FolderProbe) -> Result<u32, Error> {
+        Ok(self.link.select(&folder.wire).await?.uid_validity)
+    }
+
+    /// UIDs of the folder that was asked last whose INTERNALDATE lies on or after the day of
+    /// `since`, Unix seconds, or a day before it.
+    pub async fn since(&mut self, since: i64) -> Result<Vec<u32>, Error> {
+        self.link.uids_since(1, u32::MAX, since).await
+    }
+
+    /// Headers of these messages (in order) of the folder that was asked last, as far as the server
+    /// has them and there is room; the second list names those for another call.
+    pub async fn headers(&mut self, uids: &[u32]) -> Result<(Vec<Arrived>, Vec<u32>), Error> {
+        let (headers, postponed) = self.link.headers(uids, Extent::Beginning, ROOM).await?;
+        let arrived = |header: super::fetch::Header| Arrived {
+            uid: header.uid,
+            internal_date: header.internal_date,
+            raw: header.header,
+        };
+        Ok((headers.into_iter().map(arrived).collect(), postponed))
+    }
+
+    /// The first MiB of a message of the folder that was asked last; `None` if it left the server.
+    pub async fn beginning(&mut self, uid: u32) -> Result<Option<Vec<u8>>, Error> {
+        let piece = self.piece(uid, 0).await?;
+        Ok(piece.map(|mut piece| {
+            piece.truncate(FIRST_MIB);
+            piece
+        }))
+    }
+
+    /// What follows octet `start` of a message of the folder that was asked last, mostly a MiB:
+    /// empty behind its end, `None` if it left the server.
+    pub async fn piece(&mut self, uid: u32, start: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.link.chunk(uid, start).await
+    }
+
+    /// Reads a message of the folder that was asked last into the spool: its first MiB, the segment,
+    /// and whether all of it is there (it has at most `max_message` octets). `None` if it left the
+    /// server.
+    pub async fn message(
+        &mut self,
+        uid: u32,
+        spool: &Arc<Spool>,
+        max_message: u64,
+    ) -> Result<Option<(Vec<u8>, SpoolWriter, bool)>, Error> {
+        let read = in_pieces(&mut self.link, &self.bounds, spool, uid, u64::MAX, max_message);
+        Ok(read.await?.map(|Pieces { first, writer, whole }| (first, writer, whole)))
+    }
+
+    /// UIDs in a folder of messages whose header names this Message-ID.
+    pub async fn with_id(&mut self, folder: &FolderProbe, id: &str) -> Result<Vec<u32>, Error> {
+        let opened = self.link.select(&folder.wire).await?;
+        if opened.exists == 0 {
+            return Ok(Vec::new());
+        }
+        self.link.try_search().await?;
+        self.link.uids_with_id(id).await
     }
 
     pub async fn close(self) {

@@ -1,0 +1,398 @@
+//! Decides messages again by today's configuration: what was skipped, parked or could not be
+//! read. What is no longer in the spool is read again from the server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::config::{Config, Mailbox};
+use crate::folder::{FolderName, Role, window_start};
+use crate::imap::{FolderProbe, Probe};
+use crate::intake::{AfterHeader, Arrived, Intake, Reading};
+use crate::ledger::{self, Again, AgainPlace, Batch, Filter, Ledger, Seen, Stretch, Verdict};
+use crate::rules::{Reason, State};
+use crate::unix_now;
+
+/// Messages looked at together.
+const PAGE: u64 = 200;
+
+/// What became of one message. The keys are public.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redecided {
+    pub id: i64,
+    pub before: State,
+    /// The decision: `queued` for what is to be filed.
+    pub after: State,
+    pub reason: Option<String>,
+}
+
+/// What is said on the way.
+#[derive(Clone, Debug)]
+pub enum Told {
+    One(Redecided),
+    /// Messages done, and all of them.
+    Progress(u64, u64),
+    /// Something that could not be looked at, and why.
+    Trouble(String),
+}
+
+/// Decides the messages of `filter` again: all that are skipped (but `before-history`), parked or
+/// quarantined, unless it says less. `dry`: writes nothing.
+///
+/// Nothing that is owed, filed or refused is touched, and what is gone from the server keeps its
+/// state, as does a message whose mailbox is not configured or cannot be reached.
+///
+/// # Errors
+/// If the ledger cannot be read or written.
+pub async fn redecide(
+    ledger: &Ledger,
+    config: &Config,
+    filter: Filter,
+    dry: bool,
+    mut tell: impl FnMut(Told),
+) -> Result<(), ledger::Error> {
+    let all = ledger.count_again(filter.clone()).await?;
+    let mut desk = Desk { ledger, config, dry, mailboxes: HashMap::new() };
+    let mut after = 0;
+    let mut done = 0;
+    loop {
+        let page = ledger.again(filter.clone(), after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        done += page.len() as u64;
+        desk.page(page, &mut tell).await?;
+        tell(Told::Progress(done, all.max(done)));
+    }
+    desk.close().await;
+    Ok(())
+}
+
+struct Desk<'a> {
+    ledger: &'a Ledger,
+    config: &'a Config,
+    dry: bool,
+    /// By name; `None`: not configured, or not to be reached.
+    mailboxes: HashMap<String, Option<Open>>,
+}
+
+/// A mailbox that was logged in to.
+struct Open {
+    probe: Probe,
+    intake: Intake,
+    history_days: u32,
+    max_message: u64,
+    /// The selected folder, with its UIDVALIDITY.
+    selected: Option<(String, u32)>,
+}
+
+/// How a place judges a message.
+enum Judgement {
+    Verdict(Box<Seen>, Reading),
+    /// It is not there any more, or cannot be looked at.
+    Gone,
+}
+
+impl Desk<'_> {
+    async fn page(
+        &mut self,
+        page: Vec<Again>,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), ledger::Error> {
+        let headers = self.headers(&page, tell).await;
+        for again in page {
+            let one = self.one(&again, &headers, tell).await?;
+            tell(Told::One(one));
+        }
+        Ok(())
+    }
+
+    /// Headers of all places of the page, asked for together: by mailbox, folder and UID.
+    async fn headers(
+        &mut self,
+        page: &[Again],
+        tell: &mut impl FnMut(Told),
+    ) -> HashMap<(String, String, u32), Arrived> {
+        let mut wanted: HashMap<(String, String), (AgainPlace, Vec<u32>)> = HashMap::new();
+        // What lies in the spool is judged from there.
+        for again in page.iter().filter(|again| again.raw.is_none()) {
+            for place in &again.places {
+                let key = (place.mailbox_name.clone(), place.folder_name.clone());
+                wanted.entry(key).or_insert_with(|| (place.clone(), Vec::new())).1.push(place.uid);
+            }
+        }
+        let mut found = HashMap::new();
+        for ((mailbox, folder), (place, mut uids)) in wanted {
+            uids.sort_unstable();
+            uids.dedup();
+            let Some(open) = self.open(&place, tell).await else { continue };
+            match open.headers(&place, uids).await {
+                Ok(headers) => {
+                    let key = |uid| (mailbox.clone(), folder.clone(), uid);
+                    found.extend(headers.into_iter().map(|header| (key(header.uid), header)));
+                }
+                Err(error) => {
+                    tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
+                    self.mailboxes.insert(mailbox, None);
+                }
+            }
+        }
+        found
+    }
+
+    /// The first place that files it decides, else the latest.
+    async fn one(
+        &mut self,
+        again: &Again,
+        headers: &HashMap<(String, String, u32), Arrived>,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<Redecided, ledger::Error> {
+        let unchanged = Redecided {
+            id: again.id,
+            before: again.state,
+            after: again.state,
+            reason: again.reason.clone(),
+        };
+        let dry = self.dry;
+        let mut best: Option<(Box<Seen>, Reading, &AgainPlace)> = None;
+        for place in &again.places {
+            let Some(open) = self.open(place, tell).await else { continue };
+            let key = (place.mailbox_name.clone(), place.folder_name.clone(), place.uid);
+            let judged = open.judge(again, place, headers.get(&key), dry).await;
+            let (seen, reading) = match judged {
+                Ok(Judgement::Verdict(seen, reading)) => (seen, reading),
+                Ok(Judgement::Gone) => continue,
+                Err(crate::imap::Error::Ledger(error)) => return Err(error),
+                Err(error) => {
+                    let mailbox = &place.mailbox_name;
+                    tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
+                    self.mailboxes.insert(mailbox.clone(), None);
+                    continue;
+                }
+            };
+            let files = matches!(seen.verdict, Verdict::Queue { .. });
+            if let Some((other, ..)) = best.replace((seen, reading, place)) {
+                self.ledger.sweep(&[*other]);
+            }
+            if files {
+                break;
+            }
+        }
+        let Some((seen, reading, place)) = best else { return Ok(unchanged) };
+        let (after, reason) = match &seen.verdict {
+            Verdict::Queue { .. } => (State::Queued, None),
+            Verdict::Skip(reason) => (State::Skipped, Some(reason.code().to_owned())),
+            Verdict::Quarantine { .. } => {
+                (State::Quarantined, Some(Reason::Unreadable.code().to_owned()))
+            }
+            Verdict::PlaceOnly => return Ok(unchanged),
+        };
+        let decided = Redecided { after, reason, ..unchanged.clone() };
+        if self.dry {
+            return Ok(decided);
+        }
+        let Some(Some(open)) = self.mailboxes.get(&place.mailbox_name) else {
+            return Ok(unchanged);
+        };
+        let now = unix_now();
+        let batch = Batch {
+            mailbox: place.mailbox,
+            folder: place.folder.id,
+            role: reading.role.as_str(),
+            uid_validity: place.folder.uid_validity,
+            owner: open.intake.owner,
+            stretch: Arc::new(Stretch::default()),
+            // It may have been filed by a ledger that was lost: looked up before anything is made.
+            first_reading: true,
+            seen: vec![(*seen).clone()],
+            gone: Default::default(),
+            now,
+            due_at: now,
+        };
+        if !self.ledger.decide_again(again.id, batch).await? {
+            return Ok(unchanged);
+        }
+        if after != again.state || decided.reason != again.reason {
+            open.intake.tell_again(&reading, again.id, &seen);
+        }
+        Ok(decided)
+    }
+
+    /// The mailbox of a place, logged in to; `None` if that cannot be.
+    async fn open(&mut self, place: &AgainPlace, tell: &mut impl FnMut(Told)) -> Option<&mut Open> {
+        let name = &place.mailbox_name;
+        if !self.mailboxes.contains_key(name) {
+            let opened = match self.configured(place) {
+                None => {
+                    tell(Told::Trouble(format!("{name}: not configured any more")));
+                    None
+                }
+                Some(mailbox) => match Probe::open(mailbox).await {
+                    Ok(probe) => Some(self.opened(mailbox, place, probe)),
+                    Err(error) => {
+                        tell(Told::Trouble(format!("{name}: {}", crate::causes(&error))));
+                        None
+                    }
+                },
+            };
+            self.mailboxes.insert(name.clone(), opened);
+        }
+        self.mailboxes.get_mut(name)?.as_mut()
+    }
+
+    fn configured(&self, place: &AgainPlace) -> Option<&Mailbox> {
+        self.config.mailboxes.iter().find(|known| {
+            known.name == place.mailbox_name
+                && known.imap.host == place.host
+                && known.imap.username == place.username
+        })
+    }
+
+    fn opened(&self, mailbox: &Mailbox, place: &AgainPlace, probe: Probe) -> Open {
+        let rules = Arc::new(mailbox.rules(&self.config.own_addresses()));
+        // Nobody replaces them while they are in use here.
+        let (_sender, rules) = watch::channel(rules);
+        Open {
+            probe,
+            intake: Intake {
+                ledger: self.ledger.clone(),
+                mailbox: place.mailbox,
+                name: Arc::from(mailbox.name.as_str()),
+                owner: mailbox.owner,
+                rules,
+            },
+            history_days: mailbox.crm.history_days,
+            max_message: self.config.ledger.max_message,
+            selected: None,
+        }
+    }
+
+    async fn close(self) {
+        for open in self.mailboxes.into_values().flatten() {
+            open.probe.close().await;
+        }
+    }
+}
+
+impl Open {
+    async fn headers(
+        &mut self,
+        place: &AgainPlace,
+        uids: Vec<u32>,
+    ) -> Result<Vec<Arrived>, crate::imap::Error> {
+        if self.select(place).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut headers = Vec::with_capacity(uids.len());
+        let mut rest = uids;
+        while !rest.is_empty() {
+            let (some, postponed) = self.probe.headers(&rest).await?;
+            headers.extend(some);
+            rest = postponed;
+        }
+        Ok(headers)
+    }
+
+    /// Selects a place's folder; `None` if it is not there, or was renumbered.
+    async fn select(
+        &mut self,
+        place: &AgainPlace,
+    ) -> Result<Option<FolderProbe>, crate::imap::Error> {
+        let name = FolderName::new(&place.folder_name);
+        let folders = self.probe.folders();
+        let Some(folder) = folders.iter().find(|known| known.name == name.as_str()).cloned() else {
+            return Ok(None);
+        };
+        if self.selected.as_ref().is_none_or(|(selected, _)| *selected != folder.name) {
+            let uid_validity = match self.probe.select(&folder).await {
+                Err(crate::imap::Error::No { .. }) => return Ok(None),
+                other => other?,
+            };
+            self.selected = Some((folder.name.clone(), uid_validity));
+        }
+        let same = self
+            .selected
+            .as_ref()
+            .is_some_and(|(_, uid_validity)| *uid_validity == place.folder.uid_validity);
+        Ok(same.then_some(folder))
+    }
+
+    async fn judge(
+        &mut self,
+        again: &Again,
+        place: &AgainPlace,
+        header: Option<&Arrived>,
+        dry: bool,
+    ) -> Result<Judgement, crate::imap::Error> {
+        let now = unix_now();
+        let name = FolderName::new(&place.folder_name);
+        let folders = self.probe.folders();
+        // What it is for today, else what it was when it was read.
+        let role = folders
+            .iter()
+            .find(|known| known.name == name.as_str())
+            .map(|known| known.role)
+            .or_else(|| Role::parse(&place.role))
+            .unwrap_or(Role::Other);
+        let reading = Reading {
+            folder: place.folder.id,
+            name: place.folder_name.clone(),
+            role,
+            uid_validity: place.folder.uid_validity,
+            window_start: window_start(place.folder.first_read_at, self.history_days),
+            first_until: place.folder.first_until,
+            first_read_at: place.folder.first_read_at,
+            hold: 0,
+        };
+        let verdict = |seen, reading| Ok(Judgement::Verdict(Box::new(seen), reading));
+        if let Some((location, whole)) = again.raw {
+            let spool = Arc::clone(self.intake.ledger.spool());
+            let (intake, of_place) = (self.intake.clone(), reading.clone());
+            let uid = place.uid;
+            let seen = blocking(move || {
+                // It was inside the window when it arrived.
+                let raw = spool.read(location)?;
+                let arrived = Arrived { uid, internal_date: Some(i64::MAX), raw };
+                intake.judged(&of_place, &arrived, Some((location, whole)), now)
+            })
+            .await?;
+            return verdict(seen, reading);
+        }
+        let Some(header) = header else { return Ok(Judgement::Gone) };
+        if let AfterHeader::Decided(seen) = self.intake.header_again(&reading, header, now) {
+            return Ok(Judgement::Verdict(seen, reading));
+        }
+        if self.select(place).await?.is_none() {
+            return Ok(Judgement::Gone);
+        }
+        if dry {
+            let Some(raw) = self.probe.beginning(place.uid).await? else {
+                return Ok(Judgement::Gone);
+            };
+            let arrived = Arrived { raw, ..header.clone() };
+            let (intake, of_place) = (self.intake.clone(), reading.clone());
+            let seen = blocking(move || intake.judged(&of_place, &arrived, None, now)).await?;
+            return verdict(seen, reading);
+        }
+        let spool = Arc::clone(self.intake.ledger.spool());
+        let Some((first, writer, whole)) =
+            self.probe.message(place.uid, &spool, self.max_message).await?
+        else {
+            return Ok(Judgement::Gone);
+        };
+        let arrived = Arrived { raw: first, ..header.clone() };
+        let judged = self.intake.large(&reading, arrived, writer, whole, now).await?;
+        match judged.take().pop() {
+            Some(seen) => verdict(seen, reading),
+            None => Ok(Judgement::Gone),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
+) -> Result<T, ledger::Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| ledger::Error::Interrupted { doing: "decide a message again" })?
+}
