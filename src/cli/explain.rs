@@ -9,9 +9,12 @@ use crate::config::Config;
 use crate::ledger::{self, Ledger};
 use crate::unix_now;
 
+mod crm;
 mod file;
+mod server;
 mod told;
 
+use server::Looked;
 use told::Surroundings;
 
 pub(super) async fn explain(path: &Path, asked: Explain, json: bool) -> Result<(), Trouble> {
@@ -33,10 +36,32 @@ async fn known(config: &Config, written: &str, json: bool) -> Result<(), Trouble
         config.mailboxes.iter().map(|mailbox| mailbox.name.clone()).collect();
     mailboxes.extend(ledger.mailboxes().await?.into_iter().map(|mailbox| mailbox.name));
     let named = named::parse(written, |name| mailboxes.contains(name));
-    let views = match &named {
+    let mut views = match &named {
         Some(named) => ledger.find(named.clone()).await?,
         None => Vec::new(),
     };
+    if let (true, Some(named)) = (views.is_empty(), &named) {
+        match server::look(config, &ledger, named).await? {
+            Looked::Known(place) => views = ledger.find(place).await?,
+            Looked::Found(unseen) => {
+                let mut out = print::standard();
+                let zone = config.daemon.zone();
+                if json {
+                    out.json(&unseen.shown(&zone))?;
+                } else {
+                    for line in unseen.lines(&zone) {
+                        out.line(&line)?;
+                    }
+                }
+                return Ok(out.flush()?);
+            }
+            Looked::Nowhere(troubles) => {
+                for trouble in troubles {
+                    eprintln!("mailcrm: {}", print::clean(&trouble));
+                }
+            }
+        }
+    }
     if views.is_empty() {
         let text = named::not_found(&ledger, config, written, named.as_ref()).await?;
         return Err(Trouble::Failed(print::clean(&text)));

@@ -8,11 +8,15 @@ use jiff::tz::TimeZone;
 
 use super::print::{self, Out, cell, clean, minute};
 use super::shown::Shown;
-use super::{Messages, Trouble, load};
+use super::{Filters, Messages, Trouble, load};
 use crate::config::Config;
 use crate::ledger::{Filter, Ledger, MessageView};
 use crate::message::address::normalise;
 use crate::rules::{Reason, State};
+
+mod export;
+
+use export::Export;
 
 /// Messages read from the ledger at a time: a ledger may hold millions.
 const PAGE: u64 = 500;
@@ -22,9 +26,9 @@ const SCREEN: u64 = 50;
 pub(super) async fn messages(path: &Path, asked: Messages, json: bool) -> Result<(), Trouble> {
     let config = load(path)?;
     let zone = config.daemon.zone();
-    let mut filter = filter(&asked, &zone)?;
+    let mut filter = filter(&asked.filters, &zone)?;
     let ledger = Ledger::open_read_only(&config.ledger.path)?;
-    if let Some(name) = &asked.mailbox {
+    if let Some(name) = &asked.filters.mailbox {
         known_mailbox(&ledger, &config, name).await?;
     }
     let mut out = print::standard();
@@ -34,12 +38,25 @@ pub(super) async fn messages(path: &Path, asked: Messages, json: bool) -> Result
         None => u64::MAX,
     };
     let mut columns: Option<Columns> = None;
+    let mut export = match &asked.export {
+        Some(folder) => {
+            let export = Export::into(&ledger, &config, folder);
+            let shown = folder.display();
+            Some(export.map_err(|error| Trouble::Failed(format!("cannot make {shown}: {error}")))?)
+        }
+        None => None,
+    };
     while left > 0 && !out.is_closed() {
         filter.limit = Some(left.min(PAGE));
         let page = ledger.messages(filter.clone()).await?;
         let Some(last) = page.last().map(|view| view.id) else { break };
         left = left.saturating_sub(page.len() as u64);
         filter.before = Some(last);
+        if let Some(export) = &mut export {
+            for view in &page {
+                export.one(view).await;
+            }
+        }
         if json {
             for view in page {
                 out.json(&Shown::new(view, &zone))?;
@@ -59,7 +76,17 @@ pub(super) async fn messages(path: &Path, asked: Messages, json: bool) -> Result
     if columns.is_none() && !json {
         begin(&mut out, &[])?;
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    let failed = match export {
+        Some(export) => {
+            let failed = export.failed;
+            eprintln!("mailcrm: {} messages exported", export.written);
+            export.close().await;
+            failed
+        }
+        None => 0,
+    };
+    if failed > 0 { Err(Trouble::Told) } else { Ok(()) }
 }
 
 fn begin<W: std::io::Write>(out: &mut Out<W>, rows: &[Row]) -> Result<Columns, print::Error> {
@@ -69,7 +96,7 @@ fn begin<W: std::io::Write>(out: &mut Out<W>, rows: &[Row]) -> Result<Columns, p
 }
 
 /// The filter, without a limit.
-fn filter(asked: &Messages, zone: &TimeZone) -> Result<Filter, Trouble> {
+pub(super) fn filter(asked: &Filters, zone: &TimeZone) -> Result<Filter, Trouble> {
     if let Some(state) = &asked.state
         && State::parse(state).is_none()
     {
@@ -114,7 +141,11 @@ fn unknown(what: &str, written: &str, known: &[&str]) -> Trouble {
 }
 
 /// A mailbox that was removed from the configuration still has its messages.
-async fn known_mailbox(ledger: &Ledger, config: &Config, name: &str) -> Result<(), Trouble> {
+pub(super) async fn known_mailbox(
+    ledger: &Ledger,
+    config: &Config,
+    name: &str,
+) -> Result<(), Trouble> {
     let mut known: Vec<String> =
         config.mailboxes.iter().map(|mailbox| mailbox.name.clone()).collect();
     known.extend(ledger.mailboxes().await?.into_iter().map(|mailbox| mailbox.name));
@@ -199,15 +230,14 @@ mod tests {
     use super::super::shown::full_view;
     use super::*;
 
-    fn asked() -> Messages {
-        Messages {
+    fn asked() -> Filters {
+        Filters {
             mailbox: None,
             state: None,
             reason: None,
             since: None,
             until: None,
             address: None,
-            limit: None,
         }
     }
 
@@ -261,7 +291,7 @@ mod tests {
 
     #[test]
     fn unknown_words_are_answered_with_the_known_ones() {
-        let set = |set: fn(&mut Messages)| {
+        let set = |set: fn(&mut Filters)| {
             let mut asked = asked();
             set(&mut asked);
             filter(&asked, &TimeZone::UTC)
@@ -289,7 +319,7 @@ mod tests {
 
     #[test]
     fn addresses_are_compared_in_their_normal_form() {
-        let asked = Messages { address: Some("Ana@Client.EXAMPLE".to_owned()), ..asked() };
+        let asked = Filters { address: Some("Ana@Client.EXAMPLE".to_owned()), ..asked() };
         let filter = filter(&asked, &TimeZone::UTC);
         assert_eq!(filter.ok().unwrap().address.unwrap(), "ana@client.example");
     }

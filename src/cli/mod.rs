@@ -13,8 +13,11 @@ mod explain;
 mod man;
 mod messages;
 mod named;
+mod plan;
 mod print;
+mod progress;
 mod reconcile;
+mod redecide;
 mod run;
 mod sandbox;
 mod shown;
@@ -73,7 +76,14 @@ pub enum Command {
     Reconcile {
         /// Only this mailbox
         mailbox: Option<String>,
+        /// Have the daemon read what is unexplained
+        #[arg(long)]
+        repair: bool,
     },
+    /// Show what would be filed of a mailbox's history, or what another configuration would change
+    Plan(Plan),
+    /// Decide skipped, parked and quarantined messages again under today's configuration
+    Redecide(Redecide),
     /// Run the built-in stand-in for Bitrix24, with a page that shows its cards
     Sandbox(Sandbox),
     /// Run a private mail server, the sandbox CRM and the daemon together on sample mail
@@ -86,8 +96,9 @@ pub enum Command {
     },
 }
 
+/// Which messages of the ledger.
 #[derive(Debug, Args)]
-pub struct Messages {
+pub struct Filters {
     /// Only messages with a place in this mailbox
     #[arg(long, value_name = "NAME")]
     pub mailbox: Option<String>,
@@ -106,9 +117,36 @@ pub struct Messages {
     /// Only messages from this address
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Messages {
+    #[command(flatten)]
+    pub filters: Filters,
     /// At most this many; 50 on a terminal, all when piped or with --json
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Also write each raw message that is kept, or still on its server, into this folder as ID.eml
+    #[arg(long, value_name = "FOLDER")]
+    pub export: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Redecide {
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Show what would be decided; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Mailbox whose history is gone through
+    pub mailbox: String,
+    /// Another configuration: show what it would decide otherwise
+    #[arg(long, value_name = "CONFIG")]
+    pub with: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +206,8 @@ impl Cli {
             | Command::Messages(_)
             | Command::Explain(_)
             | Command::Reconcile { .. }
+            | Command::Plan(_)
+            | Command::Redecide(_)
             | Command::Man { .. } => None,
         }
     }
@@ -199,9 +239,11 @@ pub async fn carry_out(cli: Cli) -> ExitCode {
         Command::Status => status::status(&cli.config, cli.json).await,
         Command::Messages(filter) => messages::messages(&cli.config, filter, cli.json).await,
         Command::Explain(asked) => explain::explain(&cli.config, asked, cli.json).await,
-        Command::Reconcile { mailbox } => {
-            reconcile::reconcile(&cli.config, mailbox, cli.json).await
+        Command::Reconcile { mailbox, repair } => {
+            reconcile::reconcile(&cli.config, mailbox, repair, cli.json).await
         }
+        Command::Plan(asked) => plan::plan(&cli.config, asked, cli.json).await,
+        Command::Redecide(asked) => redecide::redecide(&cli.config, asked, cli.json).await,
         Command::Sandbox(options) => sandbox::sandbox(options).await,
         Command::Demo(options) => demo::demo(options).await,
         Command::Man { folder } => man::pages(&folder),

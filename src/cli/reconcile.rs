@@ -1,4 +1,5 @@
-//! `mailcrm reconcile`: the server's UIDs against the ledger, folder by folder.
+//! `mailcrm reconcile`: the server's UIDs against the ledger, folder by folder, and the CRM's cards
+//! that are ours against the ledger.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,14 +10,17 @@ use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
 
 use super::print::{self, Colour, Out, cell, clean};
+use super::progress::Progress;
+use super::run::of_this_crm;
 use super::{Trouble, load, named};
-use crate::config::Mailbox;
+use crate::config::{Config, Mailbox};
+use crate::control::{self, Request};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::ledger::{self, FolderRow, Ledger};
 
-mod progress;
+mod cards;
 
-use progress::Progress;
+use cards::UnknownCard;
 
 /// Mailboxes looked at at once.
 const AT_ONCE: usize = 8;
@@ -31,6 +35,7 @@ const TOLD: usize = 20;
 #[derive(Debug, Serialize)]
 struct Reconciled {
     folders: Vec<FolderLine>,
+    unknown_cards: Vec<UnknownCard>,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,6 +45,8 @@ struct FolderLine {
     on_server: usize,
     in_ledger: usize,
     unexplained: Vec<Unexplained>,
+    #[serde(skip)]
+    uid_validity: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +71,7 @@ struct Note {
 pub(super) async fn reconcile(
     path: &Path,
     mailbox: Option<String>,
+    repair: bool,
     json: bool,
 ) -> Result<(), Trouble> {
     let config = load(path)?;
@@ -74,15 +82,21 @@ pub(super) async fn reconcile(
     let mailboxes: Vec<&Mailbox> =
         config.mailboxes.iter().filter(|known| only.is_none_or(|only| *known == only)).collect();
     let ledger = Ledger::open_read_only(&config.ledger.path)?;
-    let progress = Progress::new(mailboxes.len());
+    let progress = Progress::new();
+    let each = 1.0 / mailboxes.len().max(1) as f64;
     let looks: Vec<(&Mailbox, Result<Looked, imap::Error>)> = futures_util::stream::iter(mailboxes)
         .map(|mailbox| {
             let (ledger, progress) = (&ledger, &progress);
-            async move { (mailbox, look_safely(ledger, mailbox, json, progress).await) }
+            async move { (mailbox, look_safely(ledger, mailbox, json, each, progress).await) }
         })
         .buffered(AT_ONCE)
         .collect()
         .await;
+    // Cards belong to no mailbox.
+    let (unknown_cards, untold) = match only {
+        None => cards::unknown(&config, &ledger, &progress).await?,
+        Some(_) => (Vec::new(), None),
+    };
     progress.end();
 
     let mut folders = Vec::new();
@@ -98,7 +112,10 @@ pub(super) async fn reconcile(
             eprintln!("mailcrm: {}: {}", mailbox.name, clean(&note.text));
         }
     }
-    let reconciled = Reconciled { folders };
+    if let Some(untold) = untold {
+        eprintln!("mailcrm: cards of ours were not compared: {}", clean(&untold));
+    }
+    let reconciled = Reconciled { folders, unknown_cards };
     let explained = reconciled.folders.iter().all(|folder| folder.unexplained.is_empty());
     let mut out = print::standard();
     if json {
@@ -107,17 +124,56 @@ pub(super) async fn reconcile(
         write(&mut out, &reconciled)?;
     }
     out.flush()?;
+    if repair && !explained {
+        drop(ledger);
+        read_again(path, &config, &reconciled).await?;
+        return if unproved { Err(Trouble::Told) } else { Ok(()) };
+    }
     if explained && !unproved { Ok(()) } else { Err(Trouble::Told) }
+}
+
+/// Has the daemon read what is unexplained; without one it is read at the next start.
+async fn read_again(path: &Path, config: &Config, found: &Reconciled) -> Result<(), Trouble> {
+    let unexplained: Vec<control::Unexplained> = found
+        .folders
+        .iter()
+        .filter_map(|folder| {
+            let from = folder.unexplained.iter().map(|one| one.uid).min()?;
+            Some(control::Unexplained {
+                mailbox: folder.mailbox.clone(),
+                folder: folder.folder.clone(),
+                uid_validity: folder.uid_validity,
+                from,
+            })
+        })
+        .collect();
+    let request = Request::Repair { unexplained: unexplained.clone() };
+    match control::ask(&config.daemon.socket, &request, |_| {}).await? {
+        Some((0, _)) => eprintln!("mailcrm: the daemon reads them now"),
+        Some((_, text)) => return Err(Trouble::Failed(text)),
+        None => {
+            let ledger = Ledger::open(&config.ledger.path, config.ledger.spool_max)?;
+            of_this_crm(path, config, &ledger).await?;
+            for one in unexplained {
+                let control::Unexplained { mailbox, folder, uid_validity, from } = one;
+                ledger.read_from(mailbox, folder, uid_validity, from).await?;
+            }
+            ledger.close().await;
+            eprintln!("mailcrm: they are read at the next start of mailcrm run");
+        }
+    }
+    Ok(())
 }
 
 async fn look_safely(
     ledger: &Ledger,
     mailbox: &Mailbox,
     all: bool,
+    part: f64,
     progress: &Progress,
 ) -> Result<Looked, imap::Error> {
     // The codec panics on some answers (see `imap`); one server must not hide the others.
-    let looked = AssertUnwindSafe(look(ledger, mailbox, all, progress)).catch_unwind().await;
+    let looked = AssertUnwindSafe(look(ledger, mailbox, all, part, progress)).catch_unwind().await;
     looked.unwrap_or_else(|_panic| {
         let what = "it ended the codec".to_owned();
         Err(imap::Error::Unparsable { doing: "read an answer", what })
@@ -130,6 +186,7 @@ async fn look(
     ledger: &Ledger,
     mailbox: &Mailbox,
     all: bool,
+    part: f64,
     progress: &Progress,
 ) -> Result<Looked, imap::Error> {
     let mut probe = Probe::open(mailbox).await?;
@@ -147,7 +204,7 @@ async fn look(
     for folder in &synced {
         match look_into(ledger, mailbox, &mut probe, folder, all).await {
             Ok(line) => {
-                progress.advance(1.0 / synced.len() as f64, line.on_server);
+                progress.advance(part / synced.len() as f64, line.on_server);
                 folders.push(line);
             }
             // Listed, but not to be opened: the others can be proved all the same.
@@ -207,6 +264,7 @@ async fn look_into(
         on_server: uids.len(),
         in_ledger: uids.len().saturating_sub(without.len()),
         unexplained,
+        uid_validity,
     })
 }
 
@@ -277,6 +335,20 @@ fn write<W: Write>(out: &mut Out<W>, reconciled: &Reconciled) -> Result<(), prin
             out.line(&format!("      and {more} more"))?;
         }
     }
+    for card in &reconciled.unknown_cards {
+        let level = out.paint(Colour::Yellow, "warn");
+        out.line(&format!(
+            "{level}  {}:{} was made by mailcrm, and this ledger does not know it",
+            card.kind.as_str(),
+            card.id
+        ))?;
+    }
+    if !reconciled.unknown_cards.is_empty() {
+        out.line(
+            "      mend: an earlier ledger made them; what lies on the server is taken over when it \
+             is read, with --repair if it was not",
+        )?;
+    }
     Ok(())
 }
 
@@ -284,6 +356,7 @@ fn write<W: Write>(out: &mut Out<W>, reconciled: &Reconciled) -> Result<(), prin
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::card::CardKind;
 
     fn line(folder: &str, on_server: usize, unexplained: u32) -> FolderLine {
         FolderLine {
@@ -297,13 +370,14 @@ mod tests {
                     message_id: (uid > 1).then(|| format!("{uid}\u{1b}@client.example")),
                 })
                 .collect(),
+            uid_validity: 7,
         }
     }
 
     fn text(folders: Vec<FolderLine>) -> String {
         let mut octets = Vec::new();
         let mut out = Out::new(&mut octets, false, false);
-        write(&mut out, &Reconciled { folders }).unwrap();
+        write(&mut out, &Reconciled { folders, unknown_cards: Vec::new() }).unwrap();
         out.flush().unwrap();
         drop(out);
         String::from_utf8(octets).unwrap()
@@ -328,11 +402,15 @@ mod tests {
 
     #[test]
     fn document_bears_the_keys_of_the_contract() {
-        let value = serde_json::to_value(Reconciled { folders: vec![line("INBOX", 3, 1)] });
+        let card = UnknownCard { kind: CardKind::Lead, id: 5, origin_id: "ab".to_owned() };
+        let value = serde_json::to_value(Reconciled {
+            folders: vec![line("INBOX", 3, 1)],
+            unknown_cards: vec![card],
+        });
         let wanted = serde_json::json!({ "folders": [{
             "mailbox": "sales", "folder": "INBOX", "on_server": 3, "in_ledger": 2,
             "unexplained": [{ "uid": 1, "message_id": null }],
-        }] });
+        }], "unknown_cards": [{ "type": "lead", "id": 5, "origin_id": "ab" }] });
         assert_eq!(value.unwrap(), wanted);
     }
 

@@ -22,7 +22,8 @@ pub(super) struct Shown {
     pub class: Option<String>,
     pub from: Option<String>,
     pub subject: String,
-    pub state: String,
+    /// `None`: the message is on a server and was not read.
+    pub state: Option<String>,
     pub reason: Option<String>,
     pub evidence: Value,
     pub candidates: Value,
@@ -77,7 +78,7 @@ impl Shown {
             class: view.class,
             from: view.from,
             subject: view.subject,
-            state: view.state,
+            state: Some(view.state),
             reason: view.reason,
             evidence: list(view.evidence),
             candidates: list(view.candidates),

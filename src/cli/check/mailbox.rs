@@ -73,6 +73,16 @@ pub(super) fn people(mailbox: &Mailbox, employees: &HashMap<u64, Employee>) -> V
             }
         }
     }
+    let queue = &mailbox.crm.queue;
+    let active = |id: &u64| employees.get(id).is_some_and(|employee| employee.active);
+    if !queue.is_empty() && !queue.iter().any(active) {
+        findings.push(Finding::fail(
+            name,
+            "queue-without-active",
+            "crm.queue: nobody of it is active: new cards all go to the owner".to_owned(),
+            "put active employees' numbers into crm.queue, or leave it out",
+        ));
+    }
     if findings.is_empty() {
         let owner = employees.get(&mailbox.owner).map_or("", |owner| owner.name.as_str());
         let queue = match mailbox.crm.queue.len() {
@@ -182,7 +192,8 @@ mod tests {
         let cases = [
             ("all there",        mailbox("", "", "queue = [7]"),     vec![("employees", Level::Ok)]),
             ("queue inactive",   mailbox("", "", "queue = [7, 9]"),  vec![inactive]),
-            ("queue unknown",    mailbox("", "", "queue = [8]"),     vec![unknown]),
+            ("queue unknown",    mailbox("", "", "queue = [8, 7]"),  vec![unknown]),
+            ("nobody active",    mailbox("", "", "queue = [9]"),     vec![inactive, ("queue-without-active", Level::Fail)]),
             ("access unknown",   mailbox("access = [8]", "", ""),    vec![unknown]),
         ];
         for (name, mailbox, expected) in cases {

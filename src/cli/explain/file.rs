@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::super::print::{self, clean, rfc3339};
 use super::super::shown::{Shown, hex};
 use super::super::{Trouble, named};
-use super::told;
+use super::{crm, told};
+use crate::card::CardRef;
 use crate::config::{Config, Mailbox};
+use crate::filing::simulate::Outcome;
 use crate::folder::{BY_CONFIGURATION, ConfiguredRoles, FolderName, Role, role_of, window_start};
 use crate::ledger::{self, Ledger, MessageView, Parent};
 use crate::message::{self, Class, Message};
@@ -76,10 +78,12 @@ pub(super) async fn explain(
     };
     let (role, decided_by) = role(mailbox, &folder, history.role);
     let rules = mailbox.rules(&config.own_addresses());
+    let body = message::from_body(&message, &raw, rules.forwards);
     let admitted = admit(
         &rules,
         &Arrival {
             message: &message,
+            body: Some(&body),
             role,
             // As if it arrived this moment: what is asked is what the rules make of it.
             internal_date: now,
@@ -91,12 +95,41 @@ pub(super) async fn explain(
     let mut evidence =
         vec![Evidence::new("folder", format!("{folder} is taken for {role}, by {decided_by}"))];
     evidence.extend(admitted.evidence.iter().cloned());
+    let outcome = match admitted.decision {
+        Decision::Skip(_) => None,
+        Decision::Queue { .. } => {
+            let mail = crm::Mail {
+                message: &message,
+                admitted: &admitted,
+                codes: message::reply_codes(&raw),
+                refs: crate::intake::refs_of(&message, &raw),
+            };
+            Some(crm::ask(config, mailbox, ledger.as_ref(), mail).await)
+        }
+    };
+    if let Some(Ok(outcome)) = &outcome {
+        evidence.extend(outcome.evidence.iter().cloned());
+    }
     if json {
         let received = received_at(&message, now);
-        let shown = shown(mailbox, &message, &admitted, &evidence, rfc3339(received, &zone));
+        let mut shown = shown(mailbox, &message, &admitted, &evidence, rfc3339(received, &zone));
+        if let Some(Ok(outcome)) = &outcome {
+            shown.state = Some(outcome.state.to_string());
+            shown.reason = outcome.reason.map(|reason| reason.code().to_owned());
+            let known = outcome.cards.iter().filter_map(|(kind, id)| Some((*kind, (*id)?)));
+            shown.cards = known.map(|(kind, id)| CardRef { kind, id }).collect();
+            shown.candidates = serde_json::to_value(&outcome.candidates).unwrap_or_default();
+            shown.responsible = outcome.responsible;
+        }
         out.json(&shown)?;
     } else {
-        let judged = Judged { mailbox, rules: &rules, message: &message, admitted: &admitted };
+        let judged = Judged {
+            mailbox,
+            rules: &rules,
+            message: &message,
+            admitted: &admitted,
+            outcome: outcome.as_ref(),
+        };
         let title = clean(&file.to_string_lossy());
         for line in judged.lines(&title, &evidence, &history) {
             out.line(&line)?;
@@ -186,7 +219,7 @@ fn nothing(mailbox: &Mailbox, state: State) -> Shown {
         class: None,
         from: None,
         subject: String::new(),
-        state: state.as_str().to_owned(),
+        state: Some(state.as_str().to_owned()),
         reason: None,
         evidence: Value::Array(Vec::new()),
         candidates: Value::Array(Vec::new()),
@@ -235,14 +268,21 @@ struct Judged<'a> {
     rules: &'a RuleSet,
     message: &'a Message,
     admitted: &'a Admitted,
+    /// What the CRM says of it; `None` for what is not filed anyway.
+    outcome: Option<&'a Result<Outcome, String>>,
 }
 
 impl Judged<'_> {
     fn lines(&self, title: &str, evidence: &[Evidence], history: &History) -> Vec<String> {
         let Judged { message, admitted, .. } = self;
-        let head = match admitted.decision {
-            Decision::Skip(reason) => format!("{title}: skipped, {reason}"),
-            Decision::Queue { .. } => format!("{title}: queued"),
+        let (state, reason) = match (admitted.decision, self.outcome) {
+            (Decision::Skip(reason), _) => (reason.state(), Some(reason)),
+            (Decision::Queue { .. }, Some(Ok(outcome))) => (outcome.state, outcome.reason),
+            (Decision::Queue { .. }, Some(Err(_)) | None) => (State::Queued, None),
+        };
+        let head = match reason {
+            Some(reason) => format!("{title}: {state}, {reason}"),
+            None => format!("{title}: {state}"),
         };
         let subject = match clean(&message.subject) {
             subject if subject.is_empty() => "(no subject)".to_owned(),
@@ -260,19 +300,31 @@ impl Judged<'_> {
             ),
             format!("  fingerprint  {}", hex(&message.fingerprint)),
         ];
-        let why = match admitted.decision {
-            Decision::Skip(reason) => {
+        let why = match (reason, self.outcome) {
+            (Some(reason), _) => {
                 vec![reason.sentence().to_owned(), format!("mend: {}", reason.mend())]
             }
-            Decision::Queue { .. } => {
+            (None, Some(Ok(_))) => vec!["It belongs in the CRM.".to_owned()],
+            (None, Some(Err(_)) | None) => {
                 vec!["It belongs in the CRM by what can be decided without it.".to_owned()]
             }
         };
         told::section("why", why, &mut lines);
         let evidence = serde_json::to_value(evidence).unwrap_or_default();
         told::section("the way through the rules", told::rules(&evidence), &mut lines);
-        if let Decision::Queue { .. } = admitted.decision {
-            told::section("when it is filed", self.filing(history), &mut lines);
+        match self.outcome {
+            Some(Ok(outcome)) => {
+                let candidates = serde_json::to_value(&outcome.candidates).unwrap_or_default();
+                let lost = told::candidates(&candidates);
+                told::section("candidates that lost", lost, &mut lines);
+                told::section("where it would go", would_go(outcome), &mut lines);
+            }
+            Some(Err(why)) => {
+                let mut filing = vec![format!("{:<16} cannot be asked: {}", "CRM", clean(why))];
+                filing.extend(self.filing(history));
+                told::section("when it is filed", filing, &mut lines);
+            }
+            None => {}
         }
         let known = history
             .same
@@ -284,14 +336,14 @@ impl Judged<'_> {
 
     /// What is asked then, in the order in which it is asked.
     fn filing(&self, history: &History) -> Vec<String> {
-        let Judged { mailbox, message, admitted, rules } = self;
+        let Judged { mailbox, message, admitted, rules, .. } = self;
         let mut lines = Vec::new();
         if let Some(parent) = &history.parent {
-            let cards: Vec<String> = parent.cards.iter().map(ToString::to_string).collect();
+            let cards: Vec<String> = parent.filed.cards.iter().map(ToString::to_string).collect();
             let cards = if cards.is_empty() { "no card yet".to_owned() } else { cards.join(", ") };
             lines.push(format!(
                 "thread           it answers message {}, which is {} on {cards}",
-                parent.message, parent.state
+                parent.filed.message, parent.state
             ));
         }
         if let Some(pattern) = self.new_lead_for() {
@@ -338,7 +390,7 @@ impl Judged<'_> {
 
     /// Rule 8c: incoming, not a reply, and the sender is named.
     fn new_lead_for(&self) -> Option<String> {
-        let Judged { mailbox, message, admitted, rules } = self;
+        let Judged { mailbox, message, admitted, rules, .. } = self;
         let reply = !message.in_reply_to.is_empty() || !message.references.is_empty();
         if admitted.direction == Direction::Outgoing || reply {
             return None;
@@ -352,6 +404,27 @@ impl Judged<'_> {
             rules.always_new_lead_for.iter().position(|known| known.matches(&sender.email))?;
         mailbox.crm.always_new_lead_for.get(index).cloned()
     }
+}
+
+/// Cards and people of a mail that would be filed.
+fn would_go(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    if outcome.creates.is_empty() {
+        for (index, (kind, id)) in outcome.cards.iter().enumerate() {
+            let card = format!("{}:{}", kind.as_str(), id.unwrap_or_default());
+            let what = if index == 0 { "owns the activity" } else { "the activity is bound to it" };
+            lines.push(format!("{card:<16} {what}"));
+        }
+    }
+    for kind in &outcome.creates {
+        lines.push(format!("{:<16} is made", format!("new {}", kind.as_str())));
+    }
+    if let Some(responsible) = outcome.responsible {
+        let why =
+            if outcome.creates.is_empty() { ": the person responsible for the card" } else { "" };
+        lines.push(format!("responsible      employee {responsible}{why}"));
+    }
+    lines
 }
 
 fn name_of(creation: Creation) -> &'static str {
@@ -385,6 +458,7 @@ mod tests {
         let rules = mailbox.rules(&own);
         let arrival = Arrival {
             message,
+            body: None,
             role: Role::Inbox,
             internal_date: 1000,
             window_start: 0,
@@ -398,7 +472,15 @@ mod tests {
     fn told(mailbox: &Mailbox, raw: &str) -> String {
         let message = message::parse(raw.as_bytes()).unwrap();
         let (rules, admitted) = admitted(mailbox, &message);
-        let judged = Judged { mailbox, rules: &rules, message: &message, admitted: &admitted };
+        let unasked = Err("it is not there".to_owned());
+        let queued = matches!(admitted.decision, Decision::Queue { .. });
+        let judged = Judged {
+            mailbox,
+            rules: &rules,
+            message: &message,
+            admitted: &admitted,
+            outcome: queued.then_some(&unasked),
+        };
         judged.lines("x.eml", &admitted.evidence, &History::default()).join("\n")
     }
 

@@ -166,7 +166,7 @@ pub(super) fn rules(evidence: &Value) -> Vec<String> {
     evidence.iter().map(|one| format!("{:<16} {}", text(one, "rule"), text(one, "fact"))).collect()
 }
 
-fn candidates(candidates: &Value) -> Vec<String> {
+pub(super) fn candidates(candidates: &Value) -> Vec<String> {
     let candidates = candidates.as_array().map(Vec::as_slice).unwrap_or_default();
     candidates
         .iter()

@@ -1,4 +1,4 @@
-//! How far `reconcile` is, on a terminal's standard error and nowhere else.
+//! How far long work is, on a terminal's standard error and nowhere else.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -9,38 +9,49 @@ const EVERY: Duration = Duration::from_millis(500);
 
 pub(super) struct Progress {
     shown: bool,
-    mailboxes: usize,
     started: Instant,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Mailboxes done, in parts.
+    /// From 0 to 1.
     done: f64,
     messages: usize,
     last: Instant,
 }
 
 impl Progress {
-    pub(super) fn new(mailboxes: usize) -> Progress {
+    pub(super) fn new() -> Progress {
         let now = Instant::now();
         Progress {
             shown: std::io::stderr().is_terminal(),
-            mailboxes,
             started: now,
             state: Mutex::new(State { done: 0.0, messages: 0, last: now }),
         }
     }
 
-    /// Notes a part of a mailbox, from 0 to 1, and its messages.
+    /// Notes a further part of the whole, from 0 to 1, and its messages.
     pub(super) fn advance(&self, part: f64, messages: usize) {
+        self.note(|state| {
+            state.done += part;
+            state.messages = state.messages.saturating_add(messages);
+        });
+    }
+
+    /// Notes how many of all messages are done.
+    pub(super) fn of(&self, done: u64, all: u64) {
+        self.note(|state| {
+            state.done = done as f64 / all.max(1) as f64;
+            state.messages = usize::try_from(done).unwrap_or(usize::MAX);
+        });
+    }
+
+    fn note(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.done += part;
-        state.messages = state.messages.saturating_add(messages);
+        change(&mut state);
         if self.shown && state.last.elapsed() >= EVERY {
             state.last = Instant::now();
-            let part = state.done / self.mailboxes.max(1) as f64;
-            eprint!("\r\u{1b}[K{}", line(part, state.messages, self.started.elapsed()));
+            eprint!("\r\u{1b}[K{}", line(state.done, state.messages, self.started.elapsed()));
         }
     }
 

@@ -1,0 +1,70 @@
+//! Where a mail of a file would go, as the CRM says today.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Mailbox};
+use crate::crm::bitrix24::Portal;
+use crate::daemon::{crm_access, sandbox_path, with_sandbox};
+use crate::filing::FiledMailbox;
+use crate::filing::simulate::{Letter, Outcome, Simulation};
+use crate::ledger::Ledger;
+use crate::message::Message;
+use crate::rules::admit::Admitted;
+
+/// How long a CRM that does not answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A mail that was admitted.
+pub(super) struct Mail<'a> {
+    pub message: &'a Message,
+    pub admitted: &'a Admitted,
+    pub codes: Vec<u64>,
+    pub refs: Vec<String>,
+}
+
+/// Asks the CRM where the mail would go; nothing is written there or here.
+///
+/// # Errors
+/// Why it could not be asked.
+pub(super) async fn ask(
+    config: &Config,
+    mailbox: &Mailbox,
+    ledger: Option<&Ledger>,
+    mail: Mail<'_>,
+) -> Result<Outcome, String> {
+    // The built-in sandbox is made by the daemon, not by a question.
+    if config.crm_identity() == "sandbox" && !sandbox_path(&config.ledger.path).exists() {
+        return Err("the sandbox CRM was not started yet".to_owned());
+    }
+    let told = |error: &dyn std::error::Error| crate::causes(error);
+    let access = crm_access(config).await.map_err(|error| told(&error))?;
+    let portal = Portal::new(access.options).map_err(|error| told(&error))?;
+    let imap = &mailbox.imap;
+    let id = match ledger {
+        Some(ledger) => ledger
+            .mailbox_id(mailbox.name.clone(), imap.host.clone(), imap.username.clone())
+            .await
+            .map_err(|error| told(&error))?,
+        None => None,
+    };
+    let letter = Letter {
+        mailbox: FiledMailbox {
+            config: Arc::new(mailbox.clone()),
+            rules: Arc::new(mailbox.rules(&config.own_addresses())),
+        },
+        id,
+        message: mail.message.clone(),
+        admitted: mail.admitted.clone(),
+        codes: mail.codes,
+        refs: mail.refs,
+    };
+    let work = async {
+        let mut simulation =
+            Simulation::new(&portal, ledger, false).await.map_err(|error| told(&error))?;
+        let outcomes = simulation.file(vec![letter], |_| {}).await.map_err(|error| told(&error))?;
+        outcomes.into_iter().next().ok_or_else(|| "nothing was decided".to_owned())
+    };
+    let asked = with_sandbox(access.sandbox, tokio::time::timeout(PATIENCE, work)).await;
+    asked.unwrap_or_else(|_| Err("the CRM does not answer".to_owned()))
+}

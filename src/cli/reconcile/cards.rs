@@ -1,0 +1,72 @@
+//! Cards in the CRM that bear our origin ids, against the ledger.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::super::Trouble;
+use super::super::progress::Progress;
+use crate::card::CardKind;
+use crate::config::Config;
+use crate::crm::bitrix24::Portal;
+use crate::crm::{Crm, Failure, Made};
+use crate::daemon::{crm_access, with_sandbox};
+use crate::ledger::Ledger;
+
+/// How long a CRM that does not answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A running daemon files with the same webhook: it keeps most of what the portal lets through.
+const SHARE: f64 = 0.5;
+const BURST: u32 = 5;
+
+/// A card of ours that this ledger does not know. The keys are public.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct UnknownCard {
+    #[serde(rename = "type")]
+    pub kind: CardKind,
+    pub id: u64,
+    pub origin_id: String,
+}
+
+/// Cards that bear our originator and are not in the ledger; or why they were not compared.
+pub(super) async fn unknown(
+    config: &Config,
+    ledger: &Ledger,
+    progress: &Progress,
+) -> Result<(Vec<UnknownCard>, Option<String>), Trouble> {
+    let mut access = crm_access(config).await?;
+    if Ledger::writer(&config.ledger.path).is_some() {
+        access.options.requests_per_second *= SHARE;
+        access.options.burst = access.options.burst.min(BURST);
+    }
+    let portal = Portal::new(access.options)?;
+    let work = async {
+        let mut found = Vec::new();
+        for kind in [CardKind::Lead, CardKind::Contact, CardKind::Deal] {
+            let mut after = 0;
+            loop {
+                let page = match page(&portal, kind, after).await {
+                    Ok(page) => page,
+                    Err(why) => return Ok((found, Some(why))),
+                };
+                let Some(last) = page.last().map(|card| card.id) else { break };
+                after = last;
+                progress.advance(0.0, page.len());
+                let origins = page.iter().map(|card| card.origin_id.clone()).collect();
+                let known = ledger.known_origins(origins).await?;
+                let unknown = page.into_iter().zip(known).filter(|(_, known)| !known);
+                found.extend(unknown.map(|(card, _)| card));
+            }
+        }
+        Ok::<_, Trouble>((found, None))
+    };
+    with_sandbox(access.sandbox, work).await
+}
+
+async fn page(portal: &Portal, kind: CardKind, after: u64) -> Result<Vec<UnknownCard>, String> {
+    let asked = tokio::time::timeout(PATIENCE, portal.ours(Made::Card(kind), after)).await;
+    let Ok(page) = asked else { return Err("the CRM does not answer".to_owned()) };
+    let page = page.map_err(|failure: Failure| failure.to_string())?;
+    let unknown = page.into_iter();
+    Ok(unknown.map(|made| UnknownCard { kind, id: made.id, origin_id: made.origin }).collect())
+}
