@@ -80,8 +80,8 @@ deps: ## install what is missing: a C compiler, openssl, dovecot-imapd (apt-get,
 	    fi
 	fi
 
-build: deps ## build the program
-	@cargo build --locked
+build: deps ## build the program, as target/release/mailcrm
+	@cargo build --locked --release
 
 demo: deps ## run everything together on sample mail: mailbox, CRM and daemon
 	@cargo build --locked
@@ -120,7 +120,7 @@ fuzz: deps ## build the fuzz targets (not a part of test)
 	    cargo build --release --manifest-path fuzz/Cargo.toml --target "$$host" --bins
 	echo "the targets lie in fuzz/target/$$host/release; run one with a folder for its corpus"
 
-bench: ## measure latency, backlog, memory and requests; one part: ARGS=latency
+bench: ## measure speed, memory and requests, also of a large ledger; one part: ARGS=latency
 	@$(MAKE) --no-print-directory deps \
 	    PACKAGES="$$(command -v mbsync >/dev/null || echo isync)"
 	cargo bench --locked --bench figures -- $(ARGS)

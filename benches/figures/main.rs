@@ -10,13 +10,18 @@
 mod common;
 
 mod backlog;
+mod deciding;
+mod explain;
 mod idle;
+mod intake;
 mod latency;
+mod ledgers;
 mod machine;
 mod mails;
 mod program;
 mod report;
 mod requests;
+mod rows;
 mod tap;
 
 use std::process::ExitCode;
@@ -43,10 +48,14 @@ impl Amount {
 type Measure = fn(Amount) -> Table;
 
 /// The slow ones last.
-const PARTS: [(&str, Measure); 5] = [
+const PARTS: [(&str, Measure); 9] = [
+    ("deciding", deciding::measure),
+    ("explain", explain::measure),
     ("latency", latency::measure),
     ("idle", idle::measure),
     ("backlog", backlog::measure),
+    ("intake", intake::backlog),
+    ("intake-live", intake::live),
     ("requests", requests::backlog),
     ("requests-live", requests::live),
 ];

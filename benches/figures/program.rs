@@ -32,9 +32,10 @@ impl Server {
     }
 }
 
-/// A daemon with a ledger of its own.
+/// A running daemon.
 pub struct Program {
     dir: TempDir,
+    ledger: PathBuf,
     child: Child,
     pub started: Instant,
     /// From its start to `READY=1`.
@@ -42,11 +43,34 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a daemon for these users of `server` and waits until it is ready. `crm` are lines
-    /// for `[crm]` beside the URL; what they do not name has its default.
+    /// Starts a daemon with a new ledger for these users of `server` and waits until it is ready.
+    /// `crm` are lines for `[crm]` beside the URL; what they do not name has its default.
     pub fn start(crm_url: &str, crm: &str, server: &Server, users: &[String]) -> Program {
         let dir = folder();
-        let config = configuration(dir.path(), crm_url, crm, server, users);
+        let ledger = dir.path().join("ledger.sqlite");
+        Program::start_in(dir, ledger, crm_url, crm, server, users)
+    }
+
+    /// The same with a ledger that is there.
+    pub fn on(
+        ledger: &Path,
+        crm_url: &str,
+        crm: &str,
+        server: &Server,
+        users: &[String],
+    ) -> Program {
+        Program::start_in(folder(), ledger.to_owned(), crm_url, crm, server, users)
+    }
+
+    fn start_in(
+        dir: TempDir,
+        ledger: PathBuf,
+        crm_url: &str,
+        crm: &str,
+        server: &Server,
+        users: &[String],
+    ) -> Program {
+        let config = configuration(dir.path(), &ledger, crm_url, crm, server, users);
         let config_path = dir.path().join("mailcrm.toml");
         std::fs::write(&config_path, config).expect("a configuration");
         let notify = dir.path().join("notify.sock");
@@ -65,7 +89,7 @@ impl Program {
             .stderr(log)
             .spawn()
             .expect("the daemon");
-        let mut program = Program { dir, child, started, ready_after: Duration::ZERO };
+        let mut program = Program { dir, ledger, child, started, ready_after: Duration::ZERO };
         let mut word = [0; 4096];
         loop {
             let heard = socket.recv(&mut word);
@@ -87,9 +111,8 @@ impl Program {
 
     /// The ledger, for looking only; the daemon does not notice.
     pub fn ledger(&self) -> Connection {
-        let path = self.dir.path().join("ledger.sqlite");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let ledger = Connection::open_with_flags(path, flags).expect("the ledger");
+        let ledger = Connection::open_with_flags(&self.ledger, flags).expect("the ledger");
         ledger.busy_timeout(Duration::from_secs(5)).expect("the ledger");
         ledger
     }
@@ -97,6 +120,18 @@ impl Program {
     /// Waits until a count in the ledger is reached; returns when that was, since the start.
     #[track_caller]
     pub fn until(&mut self, count: &str, wanted: usize, limit: Duration) -> Duration {
+        self.until_each(Duration::from_millis(10), count, wanted, limit)
+    }
+
+    /// The same, looking so often.
+    #[track_caller]
+    pub fn until_each(
+        &mut self,
+        pause: Duration,
+        count: &str,
+        wanted: usize,
+        limit: Duration,
+    ) -> Duration {
         let ledger = self.ledger();
         let mut statement = ledger.prepare(count).expect(count);
         loop {
@@ -108,7 +143,7 @@ impl Program {
             let ended = self.child.try_wait().expect("the daemon").is_some();
             assert!(!ended, "the daemon ended: {}", self.log());
             assert!(at < limit, "{counted} of {wanted} after {at:?}: {}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(pause);
         }
     }
 
@@ -133,6 +168,7 @@ impl Drop for Program {
 
 fn configuration(
     dir: &Path,
+    ledger: &Path,
     crm_url: &str,
     crm: &str,
     server: &Server,
@@ -145,7 +181,7 @@ fn configuration(
     let mut text = format!(
         "[crm]\nkind = \"bitrix24\"\nurl = {crm_url:?}\n{crm}\n\
          [ledger]\npath = {}\n[daemon]\nsocket = {}\n[http]\nlisten = \"127.0.0.1:{http_port}\"\n",
-        quoted(&dir.join("ledger.sqlite")),
+        quoted(ledger),
         quoted(&dir.join("mailcrm.sock")),
     );
     for user in users {

@@ -99,6 +99,11 @@ pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[rank - 1]
 }
 
+/// Microseconds.
+pub fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1_000_000.0)
+}
+
 /// Milliseconds.
 pub fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
