@@ -49,6 +49,8 @@ const PURE: &[&str] = &[
     "crm/bitrix24/answers.rs",
     "crm/bitrix24/classify.rs",
     "crm/bitrix24/batch.rs",
+    "crm/bitrix24/cards.rs",
+    "crm/bitrix24/multifields.rs",
     "demo/dovecot_conf.rs",
     "demo/samples/",
 ];
