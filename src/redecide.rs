@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Mailbox};
 use crate::folder::{FolderName, Role, window_start};
-use crate::imap::{FolderProbe, Probe};
+use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::{AfterHeader, Arrived, Intake, Reading};
 use crate::ledger::{self, Again, AgainPlace, Batch, Filter, Ledger, Seen, Stretch, Verdict};
 use crate::rules::{Reason, State};
@@ -127,7 +127,7 @@ impl Desk<'_> {
             uids.sort_unstable();
             uids.dedup();
             let Some(open) = self.open(&place, tell).await else { continue };
-            match open.headers(&place, uids).await {
+            match imap::safely(open.headers(&place, uids)).await {
                 Ok(headers) => {
                     let key = |uid| (mailbox.clone(), folder.clone(), uid);
                     found.extend(headers.into_iter().map(|header| (key(header.uid), header)));
@@ -159,11 +159,11 @@ impl Desk<'_> {
         for place in &again.places {
             let Some(open) = self.open(place, tell).await else { continue };
             let key = (place.mailbox_name.clone(), place.folder_name.clone(), place.uid);
-            let judged = open.judge(again, place, headers.get(&key), dry).await;
+            let judged = imap::safely(open.judge(again, place, headers.get(&key), dry)).await;
             let (seen, reading) = match judged {
                 Ok(Judgement::Verdict(seen, reading)) => (seen, reading),
                 Ok(Judgement::Gone) => continue,
-                Err(crate::imap::Error::Ledger(error)) => return Err(error),
+                Err(imap::Error::Ledger(error)) => return Err(error),
                 Err(error) => {
                     let mailbox = &place.mailbox_name;
                     tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
@@ -228,7 +228,7 @@ impl Desk<'_> {
                     tell(Told::Trouble(format!("{name}: not configured any more")));
                     None
                 }
-                Some(mailbox) => match Probe::open(mailbox).await {
+                Some(mailbox) => match imap::safely(Probe::open(mailbox)).await {
                     Ok(probe) => Some(self.opened(mailbox, place, probe)),
                     Err(error) => {
                         tell(Told::Trouble(format!("{name}: {}", crate::causes(&error))));
@@ -280,7 +280,7 @@ impl Open {
         &mut self,
         place: &AgainPlace,
         uids: Vec<u32>,
-    ) -> Result<Vec<Arrived>, crate::imap::Error> {
+    ) -> Result<Vec<Arrived>, imap::Error> {
         if self.select(place).await?.is_none() {
             return Ok(Vec::new());
         }
@@ -295,10 +295,7 @@ impl Open {
     }
 
     /// Selects a place's folder; `None` if it is not there, or was renumbered.
-    async fn select(
-        &mut self,
-        place: &AgainPlace,
-    ) -> Result<Option<FolderProbe>, crate::imap::Error> {
+    async fn select(&mut self, place: &AgainPlace) -> Result<Option<FolderProbe>, imap::Error> {
         let name = FolderName::new(&place.folder_name);
         let folders = self.probe.folders();
         let Some(folder) = folders.iter().find(|known| known.name == name.as_str()).cloned() else {
@@ -306,7 +303,7 @@ impl Open {
         };
         if self.selected.as_ref().is_none_or(|(selected, _)| *selected != folder.name) {
             let uid_validity = match self.probe.select(&folder).await {
-                Err(crate::imap::Error::No { .. }) => return Ok(None),
+                Err(imap::Error::No { .. }) => return Ok(None),
                 other => other?,
             };
             self.selected = Some((folder.name.clone(), uid_validity));
@@ -324,7 +321,7 @@ impl Open {
         place: &AgainPlace,
         header: Option<&Arrived>,
         dry: bool,
-    ) -> Result<Judgement, crate::imap::Error> {
+    ) -> Result<Judgement, imap::Error> {
         let now = unix_now();
         let name = FolderName::new(&place.folder_name);
         let folders = self.probe.folders();

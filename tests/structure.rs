@@ -109,6 +109,8 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("filing/", &["imap", "intake", "bitrix24", "sandbox", "daemon", "cli"]),
     ("config/", &["imap", "crm", "ledger", "filing", "intake", "daemon", "cli"]),
     ("events.rs", &["imap", "crm", "ledger", "filing", "intake", "config", "daemon", "cli"]),
+    ("redecide.rs", &["crm", "filing", "daemon", "cli"]),
+    ("control.rs", &["imap", "crm", "intake", "filing", "config", "daemon", "cli"]),
     ("daemon.rs", &["cli"]),
 ];
 

@@ -70,7 +70,10 @@ async fn known(config: &Config, written: &str, json: bool) -> Result<(), Trouble
     let mut out = print::standard();
     for (index, view) in views.into_iter().enumerate() {
         if json {
-            out.json(&Shown::new(view, &surroundings.zone))?;
+            let why = told::why(&view, &surroundings);
+            let mut shown = Shown::new(view, &surroundings.zone);
+            shown.add_why(&why);
+            out.json(&shown)?;
             continue;
         }
         if index > 0 {

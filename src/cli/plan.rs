@@ -207,7 +207,7 @@ impl Reader<'_> {
         let progress = Progress::new();
         let part = 1.0 / folders.len().max(1) as f64;
         for folder in &folders {
-            self.folder(&mut probe, folder, part, &progress).await?;
+            imap::safely(self.folder(&mut probe, folder, part, &progress)).await?;
         }
         progress.end();
         probe.close().await;

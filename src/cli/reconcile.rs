@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::print::{self, Colour, Out, cell, clean};
@@ -87,7 +86,7 @@ pub(super) async fn reconcile(
     let looks: Vec<(&Mailbox, Result<Looked, imap::Error>)> = futures_util::stream::iter(mailboxes)
         .map(|mailbox| {
             let (ledger, progress) = (&ledger, &progress);
-            async move { (mailbox, look_safely(ledger, mailbox, json, each, progress).await) }
+            async move { (mailbox, imap::safely(look(ledger, mailbox, json, each, progress)).await) }
         })
         .buffered(AT_ONCE)
         .collect()
@@ -163,21 +162,6 @@ async fn read_again(path: &Path, config: &Config, found: &Reconciled) -> Result<
         }
     }
     Ok(())
-}
-
-async fn look_safely(
-    ledger: &Ledger,
-    mailbox: &Mailbox,
-    all: bool,
-    part: f64,
-    progress: &Progress,
-) -> Result<Looked, imap::Error> {
-    // The codec panics on some answers (see `imap`); one server must not hide the others.
-    let looked = AssertUnwindSafe(look(ledger, mailbox, all, part, progress)).catch_unwind().await;
-    looked.unwrap_or_else(|_panic| {
-        let what = "it ended the codec".to_owned();
-        Err(imap::Error::Unparsable { doing: "read an answer", what })
-    })
 }
 
 /// Compares the synchronised folders of a mailbox. `all`: with the Message-ID of every

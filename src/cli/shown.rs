@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::print::rfc3339;
 use crate::card::CardRef;
@@ -103,6 +103,18 @@ impl Shown {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Shown {
+    /// The sentences that `explain` says beside the evidence, as its last pieces: rule `why`, and
+    /// `mend` for what to change.
+    pub(super) fn add_why(&mut self, sentences: &[String]) {
+        let Value::Array(evidence) = &mut self.evidence else { return };
+        evidence.extend(sentences.iter().map(|sentence| match sentence.strip_prefix("mend: ") {
+            Some(mend) => json!({ "rule": "mend", "fact": mend }),
+            None => json!({ "rule": "why", "fact": sentence }),
+        }));
     }
 }
 

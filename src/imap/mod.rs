@@ -1,6 +1,9 @@
 //! One mailbox, for ever: connect, catch up, idle, again. All that knows async-imap.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 
 mod bounds;
 mod catch_up;
@@ -53,4 +56,17 @@ pub enum Error {
     Blocked(String),
     #[error(transparent)]
     Ledger(#[from] crate::ledger::Error),
+}
+
+/// Does something with a server whose answers may end the codec, which panics on some (imap-proto
+/// 0.17): one server must not stop the looks at others.
+///
+/// # Errors
+/// Those of `work`, and [`Error::Unparsable`] for such an answer.
+pub async fn safely<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|_panic| {
+        let what = "it ended the codec".to_owned();
+        Err(Error::Unparsable { doing: "read an answer", what })
+    })
 }

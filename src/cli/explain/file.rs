@@ -121,6 +121,9 @@ pub(super) async fn explain(
             shown.candidates = serde_json::to_value(&outcome.candidates).unwrap_or_default();
             shown.responsible = outcome.responsible;
         }
+        if let Some(reason) = shown.reason.as_deref().and_then(Reason::parse) {
+            shown.add_why(&[reason.sentence().to_owned(), format!("mend: {}", reason.mend())]);
+        }
         out.json(&shown)?;
     } else {
         let judged = Judged {

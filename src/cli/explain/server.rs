@@ -1,5 +1,6 @@
 //! A message that the ledger does not know: where it lies on the server, and why it was not read.
 
+use futures_util::StreamExt;
 use serde_json::json;
 
 use super::super::print::{clean, rfc3339};
@@ -7,13 +8,15 @@ use super::super::shown::{Shown, ShownPlace};
 use super::told;
 use crate::config::{Config, Mailbox};
 use crate::folder::{FolderName, Role};
-use crate::imap::{FolderProbe, Probe};
+use crate::imap::{self, FolderProbe, Probe};
 use crate::ledger::{self, FolderRow, Ledger, Named};
 use crate::message::{self, Message};
 use crate::rules::{Evidence, Reason};
 
 /// Places that are shown.
 const MOST: usize = 20;
+/// Mailboxes looked at at once.
+const AT_ONCE: usize = 8;
 
 /// One place of a message on a server.
 struct Found {
@@ -57,31 +60,37 @@ pub(super) async fn look(
     ledger: &Ledger,
     named: &Named,
 ) -> Result<Looked, ledger::Error> {
-    let mut found = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut troubles = Vec::new();
     let mut owner = 0;
-    for mailbox in &config.mailboxes {
-        let wanted = match named {
-            Named::Number(_) => return Ok(Looked::Nowhere(troubles)),
-            Named::Place { mailbox: name, .. } => *name == mailbox.name,
-            Named::MessageId(_) => true,
-        };
-        if !wanted {
-            continue;
-        }
-        match look_into(mailbox, ledger, named, &mut found).await {
+    let wanted = config.mailboxes.iter().filter(|mailbox| match named {
+        Named::Number(_) => false,
+        Named::Place { mailbox: name, .. } => *name == mailbox.name,
+        Named::MessageId(_) => true,
+    });
+    let mut looks = futures_util::stream::iter(wanted)
+        .map(|mailbox| async move {
+            let mut found = Vec::new();
+            let known = imap::safely(look_into(mailbox, ledger, named, &mut found)).await;
+            (mailbox, known, found)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((mailbox, known, more)) = looks.next().await {
+        match known {
             Ok(None) => {}
             Ok(Some(known)) => return Ok(Looked::Known(known)),
-            Err(crate::imap::Error::Ledger(error)) => return Err(error),
+            Err(imap::Error::Ledger(error)) => return Err(error),
             Err(error) => troubles.push(format!("{}: {}", mailbox.name, crate::causes(&error))),
         }
-        if !found.is_empty() && owner == 0 {
+        if found.is_empty() && !more.is_empty() {
             owner = mailbox.owner;
         }
+        found.extend(more);
         if found.len() >= MOST {
             break;
         }
     }
+    found.sort_by(|one, other| (&one.mailbox, &one.folder).cmp(&(&other.mailbox, &other.folder)));
     if found.is_empty() {
         return Ok(Looked::Nowhere(troubles));
     }
@@ -93,7 +102,7 @@ async fn look_into(
     ledger: &Ledger,
     named: &Named,
     found: &mut Vec<Found>,
-) -> Result<Option<Named>, crate::imap::Error> {
+) -> Result<Option<Named>, imap::Error> {
     let mut probe = Probe::open(mailbox).await?;
     let folders: Vec<FolderProbe> = probe.folders().to_vec();
     for folder in folders.iter().filter(|folder| folder.selectable) {
@@ -104,7 +113,7 @@ async fn look_into(
         }
         let uid_validity = match probe.select(folder).await {
             // One that cannot be opened holds nothing that could be shown.
-            Err(crate::imap::Error::No { .. }) => continue,
+            Err(imap::Error::No { .. }) => continue,
             other => other?,
         };
         let uids = match named {

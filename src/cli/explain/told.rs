@@ -88,7 +88,7 @@ fn facts(view: &MessageView, lines: &mut Vec<String>) {
     lines.push(format!("  fingerprint  {}", hex(&view.fingerprint)));
 }
 
-fn why(view: &MessageView, around: &Surroundings) -> Vec<String> {
+pub(super) fn why(view: &MessageView, around: &Surroundings) -> Vec<String> {
     let mut why = Vec::new();
     if let Some(reason) = view.reason.as_deref().and_then(Reason::parse) {
         why.push(reason.sentence().to_owned());
