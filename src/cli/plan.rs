@@ -369,7 +369,7 @@ fn table(planned: &[Planned]) -> Vec<String> {
         if let Some(before) = &one.before {
             for (now, before) in row.iter_mut().zip(told(before)) {
                 if *now != before {
-                    *now = format!("{before}->{now}");
+                    *now = format!("{before}=>{now}");
                 }
             }
         }

@@ -116,11 +116,16 @@ impl Shown {
     fn end(&mut self, dry: bool) -> Result<(), print::Error> {
         if !self.json {
             let (all, change) = (self.all, self.change);
-            let would = if dry { "would be" } else { "are" };
-            self.out.line(&format!("{all} messages decided again, {change} {would} changed"))?;
+            self.out.line(&summary(all, change, dry))?;
         }
         self.out.flush()
     }
+}
+
+fn summary(all: u64, change: u64, dry: bool) -> String {
+    let messages = if all == 1 { "message" } else { "messages" };
+    let changed = if dry { "would change" } else { "changed" };
+    format!("{all} {messages} decided again, {change} {changed}")
 }
 
 fn line(id: &str, before: &str, after: &str, reason: &str) -> String {

@@ -319,7 +319,8 @@ impl Judged<'_> {
             Some(Ok(outcome)) => {
                 let candidates = serde_json::to_value(&outcome.candidates).unwrap_or_default();
                 let lost = told::candidates(&candidates);
-                told::section("candidates that lost", lost, &mut lines);
+                let parked = outcome.state == State::Parked;
+                told::section(told::candidates_title(parked), lost, &mut lines);
                 told::section("where it would go", would_go(outcome), &mut lines);
             }
             Some(Err(why)) => {

@@ -41,10 +41,11 @@ impl Surroundings {
 /// All that is known of a message, clean for a terminal.
 pub(super) fn lines(view: &MessageView, around: &Surroundings) -> Vec<String> {
     let mut lines = vec![head(view)];
-    facts(view, &mut lines);
+    facts(view, around, &mut lines);
     section("why", why(view, around), &mut lines);
     section("the way through the rules", rules(&view.evidence), &mut lines);
-    section("candidates that lost", candidates(&view.candidates), &mut lines);
+    let parked = view.state == State::Parked.as_str();
+    section(candidates_title(parked), candidates(&view.candidates), &mut lines);
     section("in the CRM", in_the_crm(view, around), &mut lines);
     section("times", times(view, around), &mut lines);
     section("places", view.places.iter().map(place).collect(), &mut lines);
@@ -69,7 +70,7 @@ fn head(view: &MessageView) -> String {
     }
 }
 
-fn facts(view: &MessageView, lines: &mut Vec<String>) {
+fn facts(view: &MessageView, around: &Surroundings, lines: &mut Vec<String>) {
     let subject =
         if view.subject.is_empty() { "(no subject)".to_owned() } else { clean(&view.subject) };
     lines.push(format!("  subject      {subject}"));
@@ -86,6 +87,9 @@ fn facts(view: &MessageView, lines: &mut Vec<String>) {
         None => lines.push("  message-id   (none: known by its content)".to_owned()),
     }
     lines.push(format!("  fingerprint  {}", hex(&view.fingerprint)));
+    if !is_in_the_crm(view) {
+        lines.push(format!("  owner        {}", owner(view, around)));
+    }
 }
 
 pub(super) fn why(view: &MessageView, around: &Surroundings) -> Vec<String> {
@@ -166,6 +170,11 @@ pub(super) fn rules(evidence: &Value) -> Vec<String> {
     evidence.iter().map(|one| format!("{:<16} {}", text(one, "rule"), text(one, "fact"))).collect()
 }
 
+/// Where a person is to choose, no card has lost yet.
+pub(super) fn candidates_title(parked: bool) -> &'static str {
+    if parked { "cards in question" } else { "candidates that lost" }
+}
+
 pub(super) fn candidates(candidates: &Value) -> Vec<String> {
     let candidates = candidates.as_array().map(Vec::as_slice).unwrap_or_default();
     candidates
@@ -180,8 +189,19 @@ pub(super) fn candidates(candidates: &Value) -> Vec<String> {
         .collect()
 }
 
+fn is_in_the_crm(view: &MessageView) -> bool {
+    view.activity_id.is_some() || !view.cards.is_empty()
+}
+
+fn owner(view: &MessageView, around: &Surroundings) -> String {
+    format!("{}, who connected the mailbox", around.employee(view.owner))
+}
+
 fn in_the_crm(view: &MessageView, around: &Surroundings) -> Vec<String> {
     let mut lines = Vec::new();
+    if !is_in_the_crm(view) {
+        return lines;
+    }
     let mut cards = view.cards.iter();
     if let Some(owner) = cards.next() {
         lines.push(format!("{:<16} owns the activity", owner.to_string()));
@@ -198,18 +218,15 @@ fn in_the_crm(view: &MessageView, around: &Surroundings) -> Vec<String> {
             around.employee(responsible)
         ));
     }
-    lines.push(format!(
-        "owner            {}, who connected the mailbox",
-        around.employee(view.owner)
-    ));
+    lines.push(format!("owner            {}", owner(view, around)));
     lines
 }
 
 /// The three times of FAQ F5, each with its meaning.
 fn times(view: &MessageView, around: &Surroundings) -> Vec<String> {
     let mut lines = vec![format!(
-        "received         {}  from the mail's Date header; when the server got it, if that is \
-         missing or later",
+        "received         {}  by the mail's own Date; where that is missing or in the future, when \
+         the server got it",
         around.time(view.received_at)
     )];
     if let Some(at) = view.recorded_at {
@@ -308,7 +325,7 @@ in the CRM:
   owner            employee 7, Ana Ruiz, who connected the mailbox
 
 times:
-  received         2024-05-02T10:15:00+00:00  from the mail's Date header; when the server got it, if that is missing or later
+  received         2024-05-02T10:15:00+00:00  by the mail's own Date; where that is missing or in the future, when the server got it
   recorded         2024-05-02T10:16:00+00:00  when it was filed in the CRM
   activity created 2024-05-02T10:16:01+00:00  when the activity was made on the card
   completed        not yet: the activity is open
@@ -370,6 +387,22 @@ attempts:
             let told = text(&view, &around);
             assert!(told.contains(words), "{name}: {told}");
         }
+    }
+
+    #[test]
+    fn what_is_not_in_the_crm_is_not_said_to_be_there() {
+        let parked = MessageView {
+            state: "parked".to_owned(),
+            reason: Some("several-deals".to_owned()),
+            cards: Vec::new(),
+            activity_id: None,
+            responsible: None,
+            ..full_view()
+        };
+        let told = text(&parked, &around());
+        assert!(!told.contains("in the CRM:"), "{told}");
+        assert!(told.contains("\n  owner        employee 7, Ana Ruiz, who connected"), "{told}");
+        assert!(told.contains("\ncards in question:\n  deal:12"), "{told}");
     }
 
     #[test]

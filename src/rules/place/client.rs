@@ -156,14 +156,14 @@ pub(super) fn card_of_client<'a>(
     let count = deals.len();
     let choice = match situation.rules.deal_choice {
         DealChoice::Latest => {
-            notes.say("deal-choice", format!("latest: {} of {count} open", deal.card));
+            notes.say("deal-choice", format!("latest: {}, of {count} open deals", deal.card));
             for other in others {
                 notes.lost(other.card, format!("open, but {} was changed later", deal.card));
             }
             Some(Vec::new())
         }
         DealChoice::All => {
-            notes.say("deal-choice", format!("all: {} owns it, {count} open", deal.card));
+            notes.say("deal-choice", format!("all: {} owns it, of {count} open deals", deal.card));
             Some(others.into_iter().map(|other| other.card).collect())
         }
         DealChoice::Only if others.is_empty() => {
@@ -175,14 +175,14 @@ pub(super) fn card_of_client<'a>(
             Some(Vec::new())
         }
         DealChoice::Ask => {
-            notes.say("deal-choice", format!("ask: {} has {count} open", client.card));
+            notes.say("deal-choice", format!("ask: {} has {count} open deals", client.card));
             for open in [deal].into_iter().chain(others) {
                 notes.lost(open.card, format!("open deal of {}; a person chooses", client.card));
             }
             return Match::Several;
         }
         DealChoice::Only => {
-            notes.say("deal-choice", format!("only: {count} are open, so {}", client.card));
+            notes.say("deal-choice", format!("only: {count} deals are open, so {}", client.card));
             for open in [deal].into_iter().chain(others) {
                 notes.lost(open.card, format!("one of {count} open deals"));
             }
