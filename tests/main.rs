@@ -26,4 +26,6 @@ mod other_servers;
 mod outage;
 mod parse_properties;
 mod rules_in_the_crm;
+mod rules_of_admission;
+mod rules_of_clients;
 mod structure;

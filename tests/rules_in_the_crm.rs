@@ -7,120 +7,28 @@ use crate::common;
 
 use std::path::{Path, PathBuf};
 
-use common::daemon::{Daemon, Mailbox};
-use common::letter::{Letter, letter, subject};
+use common::desk::{Desk, change_last, client, contact, deal, values};
+use common::letter::{letter, subject};
 use common::sandbox::SandboxProcess;
-use common::scene::{Scene, activity, reconciled, until_mailbox};
+use common::scene::{Scene, activity, reconciled};
 use common::{LIMIT, wait_for};
-use mailcrm::ledger::MessageView;
 use mailcrm::rules::Reason;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SALES: &str = "sales@example.com";
 const ANA: &str = "Ana <ana@client.example>";
 const BO: &str = "Bo <bo@shop.example>";
 
-/// A running daemon, its mail server and its CRM.
-struct Desk {
-    daemon: Daemon,
-    scene: Scene,
-}
-
-/// On the mailbox `sales`, with these lines in `[mailbox.crm]`.
-fn desk(lines: &str) -> Desk {
-    let scene = Scene::with(&["sales"]);
-    let mailbox = scene.mailbox("sales").crm(lines);
-    desk_on(scene, &[mailbox])
-}
-
-fn desk_on(scene: Scene, mailboxes: &[Mailbox]) -> Desk {
-    let daemon = Daemon::running(&scene.crm.url(), mailboxes);
-    for mailbox in mailboxes {
-        until_mailbox(&daemon, &mailbox.name, "idle");
-    }
-    Desk { daemon, scene }
-}
-
-impl Desk {
-    fn crm(&self) -> &SandboxProcess {
-        &self.scene.crm
-    }
-
-    fn deliver(&self, user: &str, folder: &str, letter: &Letter) {
-        self.scene.dovecot.deliver(user, folder, &letter.raw()).unwrap();
-    }
-
-    fn receive(&self, letter: &Letter) {
-        self.deliver("sales", "INBOX", letter);
-    }
-
-    /// Waits until the message with this id is in this state with this reason.
-    #[track_caller]
-    fn until(&self, id: &str, state: &str, reason: Option<&str>) -> MessageView {
-        let mut found = None;
-        wait_for(&format!("{id} to be {state} {reason:?}"), LIMIT, || {
-            let mut views = self.daemon.views();
-            views.retain(|view| view.message_id.as_deref() == Some(id));
-            found = views.pop();
-            let ended = ["saved", "skipped", "parked", "refused", "quarantined"];
-            let view = found.as_ref().filter(|view| ended.contains(&view.state.as_str()));
-            view.is_some_and(|view| view.state == state && view.reason.as_deref() == reason)
-        });
-        found.unwrap()
-    }
-
-    /// Waits until it is saved, on this card before all others.
-    #[track_caller]
-    fn until_on(&self, id: &str, card: &str) -> MessageView {
-        let view = self.until(id, "saved", None);
-        assert_eq!(view.cards[0].to_string(), card, "{id}: {}", view.evidence);
-        view
-    }
-
-    /// Files a mail and waits until it is on this card.
-    #[track_caller]
-    fn files(&self, letter: &Letter, id: &str, card: &str) -> MessageView {
-        self.receive(letter);
-        self.until_on(id, card)
-    }
-
-    #[track_caller]
-    fn item(&self, entity_type: u64, id: u64) -> Value {
-        let asked = json!({"entityTypeId": entity_type, "id": id});
-        self.crm().call("crm.item.get", &asked)["item"].clone()
-    }
-
-    fn explain(&self, id: &str) -> String {
-        let answer = self.daemon.mailcrm(&["explain", id]);
-        assert_eq!(answer.code, 0, "{answer:?}");
-        answer.stdout
-    }
-}
-
-/// A contact with this address and an open deal, as `contact:1` and `deal:1`.
-fn client(crm: &SandboxProcess, email: &str) -> (u64, u64) {
-    let contact = crm.add_contact("Client", email, 7);
-    (contact, crm.add_deal("Deal", contact, 9))
-}
-
-fn deal(id: u64) -> String {
-    format!("deal:{id}")
-}
-
 #[test]
 fn a_move_into_spam_after_the_filing_is_a_further_place_and_changes_nothing() {
     let scene = Scene::with(&["sales"]);
     let mailbox = scene.mailbox("sales").folders("sync = [\"INBOX\", \"Junk\"]\n");
-    let desk = desk_on(scene, &[mailbox]);
+    let desk = Desk::on(scene, &[mailbox]);
     desk.deliver("sales", "Junk", &letter(ANA, SALES, "good@client.example"));
     desk.until("good@client.example", "skipped", Some("spam-folder"));
     desk.files(&letter(BO, SALES, "filed@shop.example"), "filed@shop.example", "lead:1");
-    let moved = |from: &str, to: &str, id: &str| {
-        let args = ["move", "-u", "sales", to, "mailbox", from, "header", "message-id", id];
-        desk.scene.dovecot.doveadm(&args).unwrap();
-    };
-    moved("Junk", "INBOX", "<good@client.example>");
-    moved("INBOX", "Junk", "<filed@shop.example>");
+    desk.move_mail("good@client.example", "Junk", "INBOX");
+    desk.move_mail("filed@shop.example", "INBOX", "Junk");
     desk.until_on("good@client.example", "lead:2");
     wait_for("the place in spam", LIMIT, || {
         desk.explain("filed@shop.example").contains("sales/Junk/")
@@ -128,28 +36,6 @@ fn a_move_into_spam_after_the_filing_is_a_further_place_and_changes_nothing() {
     let told = desk.explain("filed@shop.example");
     assert!(told.contains(": saved\n") && told.contains("lead:1 "), "{told}");
     assert_eq!(desk.scene.filed().len(), 2);
-    reconciled(&desk.daemon);
-}
-
-#[test]
-fn what_lies_in_trash_and_drafts_is_told_and_what_is_taken_out_of_them_is_filed() {
-    let scene = Scene::with(&["sales"]);
-    let mailbox =
-        scene.mailbox("sales").folders("sync = [\"INBOX\", \"Sent\", \"Trash\", \"Drafts\"]\n");
-    let desk = desk_on(scene, &[mailbox]);
-    desk.deliver("sales", "Trash", &letter(ANA, SALES, "deleted@client.example"));
-    desk.until("deleted@client.example", "skipped", Some("trash-folder"));
-    let draft = letter(SALES, BO, "draft@example.com");
-    desk.deliver("sales", "Drafts", &draft);
-    desk.until("draft@example.com", "skipped", Some("drafts-folder"));
-    assert!(desk.scene.filed().is_empty());
-    let args = ["move", "-u", "sales", "INBOX", "mailbox", "Trash", "all"];
-    desk.scene.dovecot.doveadm(&args).unwrap();
-    desk.until_on("deleted@client.example", "lead:1");
-    // Sent: the draft goes, and the same mail lies in Sent.
-    let args = ["move", "-u", "sales", "Sent", "mailbox", "Drafts", "all"];
-    desk.scene.dovecot.doveadm(&args).unwrap();
-    desk.until_on("draft@example.com", "contact:1");
     reconciled(&desk.daemon);
 }
 
@@ -173,7 +59,7 @@ fn all_mail_beside_the_inbox_makes_nothing_twice() {
     ] {
         scene.dovecot.deliver("sales", folder, &mail.raw()).unwrap();
     }
-    let desk = desk_on(scene, &[mailbox]);
+    let desk = Desk::on(scene, &[mailbox]);
     let view = desk.until("both@client.example", "saved", None);
     let lead = view.cards[0].to_string();
     desk.until_on("sent@example.com", &lead);
@@ -199,7 +85,7 @@ fn a_colleagues_forward_is_the_clients_mail_only_where_the_mailbox_says_so() {
     let (_, owner) = client(&scene.crm, "ana@client.example");
     let sales = scene.mailbox("sales").crm("forwards = true\n");
     let support = scene.mailbox("support");
-    let desk = desk_on(scene, &[sales, support]);
+    let desk = Desk::on(scene, &[sales, support]);
     let forward = |to: &str, id: &str| {
         let text = "Please answer her.\r\n\r\n---------- Forwarded message ---------\r\n\
                     From: Ana <ana@client.example>\r\nDate: Thu, May 2, 2024 at 10:15 AM\r\n\
@@ -213,7 +99,7 @@ fn a_colleagues_forward_is_the_clients_mail_only_where_the_mailbox_says_so() {
     desk.until("off@example.com", "skipped", Some("internal"));
     // What she forwards to a client is what the company writes.
     let out = forward("Bo <bo@shop.example>", "out@example.com");
-    desk.deliver("sales", "Sent", &out);
+    desk.send(&out);
     assert_eq!(desk.until_on("out@example.com", "contact:2").direction.unwrap(), "outgoing");
     assert!(desk.crm().cards(1).is_empty());
 }
@@ -242,7 +128,7 @@ fn report(server: &str, id: &str, failed: &str, returned: Option<&str>) -> Vec<u
 
 #[test]
 fn a_report_goes_where_the_mail_is_that_it_is_about_and_completes_and_makes_nothing() {
-    let desk = desk("");
+    let desk = Desk::with("");
     let crm = desk.crm();
     let (_, ana) = client(crm, "ana@client.example");
     desk.files(
@@ -251,7 +137,7 @@ fn a_report_goes_where_the_mail_is_that_it_is_about_and_completes_and_makes_noth
         &deal(ana),
     );
     let sent = letter(SALES, ANA, "sent@example.com");
-    desk.deliver("sales", "Sent", &sent);
+    desk.send(&sent);
     desk.until_on("sent@example.com", &deal(ana));
     let bounce = |id: &str, returned: Option<&str>| {
         let raw = report("mx.client.example", id, "ana@home.example", returned);
@@ -265,9 +151,7 @@ fn a_report_goes_where_the_mail_is_that_it_is_about_and_completes_and_makes_noth
     desk.until("unknown@mx.client.example", "skipped", Some("bounce"));
     let question = activity(crm, &subject("question@client.example"));
     assert_eq!(question["COMPLETED"], "N");
-    let counts = crm.call("sandbox.counts", &json!({}));
-    let made = ["leads", "contacts", "deals", "activities"].map(|kind| counts[kind].clone());
-    assert_eq!(made, [json!(0), json!(1), json!(1), json!(3)]);
+    assert_eq!(desk.made(), [0, 1, 1, 3]);
 }
 
 /// A mail that an employee wrote in the CRM itself, on a deal.
@@ -284,18 +168,13 @@ fn written_in_the_crm(crm: &SandboxProcess, deal: u64, contact: u64, email: &str
 
 #[test]
 fn a_reply_code_counts_for_a_party_to_the_activity_only() {
-    let desk = desk("");
+    let desk = Desk::with("");
     let crm = desk.crm();
-    let (contact, older) = client(crm, "ana@client.example");
-    let activity = written_in_the_crm(crm, older, contact, "ana@client.example");
+    let (ana, older) = client(crm, "ana@client.example");
+    let activity = written_in_the_crm(crm, older, ana, "ana@client.example");
     // By address it would go to the deal that is changed last.
-    let newer = crm.add_deal("Cellar", contact, 12);
-    let changed = |id: u64| desk.item(2, id)["updatedTime"].as_str().unwrap().to_owned();
-    wait_for("the newer deal to be changed last", LIMIT, || {
-        let fields = json!({"entityTypeId": 2, "id": newer, "fields": {"title": "Cellar!"}});
-        crm.call("crm.item.update", &fields);
-        changed(newer) > changed(older)
-    });
+    let newer = crm.add_deal("Cellar", ana, 12);
+    change_last(crm, newer, older);
     let tag = format!("Re: Offer [CRM:{activity}-AB12CD]");
     let id = format!("crm.activity.{activity}-AB12CD@portal.example");
     let reply = |from: &str, id: &str| letter(from, SALES, id);
@@ -315,36 +194,31 @@ fn a_reply_code_counts_for_a_party_to_the_activity_only() {
 
 #[test]
 fn a_thread_follows_its_activity_when_people_move_it_in_the_crm() {
-    let desk = desk("");
+    let desk = Desk::with("");
     let crm = desk.crm();
-    let (contact, first) = client(crm, "ana@client.example");
+    let (ana, first) = client(crm, "ana@client.example");
     let mail = letter(ANA, SALES, "first@client.example");
     let view = desk.files(&mail, "first@client.example", &deal(first));
-    let second = crm.add_deal("Cellar", contact, 12);
+    let second = crm.add_deal("Cellar", ana, 12);
     let moved = json!({
         "activityId": view.activity_id, "sourceEntityTypeId": 2, "sourceEntityId": first,
         "targetEntityTypeId": 2, "targetEntityId": second,
     });
     crm.call("crm.activity.binding.move", &moved);
     // The one that it left is changed last, and would be the one by address.
-    let changed = |id: u64| desk.item(2, id)["updatedTime"].as_str().unwrap().to_owned();
-    wait_for("the first deal to be changed last", LIMIT, || {
-        let fields = json!({"entityTypeId": 2, "id": first, "fields": {"title": "Roof!"}});
-        crm.call("crm.item.update", &fields);
-        changed(first) > changed(second)
-    });
+    change_last(crm, first, second);
     let later = letter(ANA, SALES, "later@client.example").answers("first@client.example");
     let view = desk.files(&later, "later@client.example", &deal(second));
     assert_eq!(view.responsible, Some(12));
     // And what we answer.
     let ours = letter(SALES, ANA, "ours@example.com").answers("first@client.example");
-    desk.deliver("sales", "Sent", &ours);
+    desk.send(&ours);
     desk.until_on("ours@example.com", &deal(second));
 }
 
 #[test]
 fn an_id_that_two_clients_used_leads_each_to_their_own_card_and_a_third_nowhere() {
-    let desk = desk("");
+    let desk = Desk::with("");
     let (_, ana) = client(desk.crm(), "ana@client.example");
     let (_, bo) = client(desk.crm(), "bo@shop.example");
     // Both write with a program that uses one id for all of its mails.
@@ -367,22 +241,12 @@ fn an_id_that_two_clients_used_leads_each_to_their_own_card_and_a_third_nowhere(
     assert!(desk.crm().cards(1).is_empty());
 }
 
-/// Values of a kind that a card bears, in order.
-fn values(item: &Value, kind: &str) -> Vec<String> {
-    let all = item["fm"].as_array().unwrap();
-    let of_kind = all.iter().filter(|one| one["typeId"] == kind);
-    let mut values: Vec<String> =
-        of_kind.map(|one| one["value"].as_str().unwrap().to_owned()).collect();
-    values.sort_unstable();
-    values
-}
-
 #[test]
 fn a_visiting_card_makes_a_contact_and_a_fuller_one_completes_it_without_overwriting() {
-    let desk = desk("");
+    let desk = Desk::with("");
     let crm = desk.crm();
     let ana = crm.add_contact("Ana", "ana@client.example", 9);
-    let owner = format!("contact:{ana}");
+    let owner = contact(ana);
     let card = |lines: &str| {
         let text = format!("BEGIN:VCARD\r\nVERSION:3.0\r\n{lines}END:VCARD\r\n");
         text.into_bytes()
@@ -404,8 +268,7 @@ fn a_visiting_card_makes_a_contact_and_a_fuller_one_completes_it_without_overwri
     assert_eq!((&made["name"], &made["lastName"]), (&json!("Cy"), &json!("Díaz")));
     assert_eq!(values(&made, "PHONE"), ["+34 600 111 222"]);
     // A person corrects the name; the next card must not undo it.
-    let corrected = json!({"entityTypeId": 3, "id": cy, "fields": {"name": "Cirilo"}});
-    crm.call("crm.item.update", &corrected);
+    desk.update(3, cy, &json!({"name": "Cirilo"}));
     desk.files(&mail("second@client.example", "cy.vcf", &fuller), "second@client.example", &owner);
     let completed = desk.item(3, cy);
     assert_eq!((&completed["name"], &completed["lastName"]), (&json!("Cirilo"), &json!("Díaz")));
@@ -421,7 +284,7 @@ fn a_visiting_card_makes_a_contact_and_a_fuller_one_completes_it_without_overwri
 
 #[test]
 fn each_mail_of_a_web_form_is_a_new_lead_unless_it_is_a_reply() {
-    let desk = desk("always_new_lead_for = [\"forms@portal.example\"]\n");
+    let desk = Desk::with("always_new_lead_for = [\"forms@portal.example\"]\n");
     client(desk.crm(), "ana@client.example");
     let form =
         |id: &str| letter("Web form <forms@portal.example>", SALES, id).header("Reply-To", ANA);
@@ -436,14 +299,13 @@ fn each_mail_of_a_web_form_is_a_new_lead_unless_it_is_a_reply() {
 
 #[test]
 fn a_known_client_without_an_open_deal_gets_one_repeat_lead() {
-    let desk = desk("repeat_lead = true\nqueue = [9]\n");
+    let desk = Desk::with("repeat_lead = true\nqueue = [9]\n");
     let crm = desk.crm();
-    let (contact, first) = client(crm, "ana@client.example");
+    let (ana, first) = client(crm, "ana@client.example");
     desk.files(&letter(ANA, SALES, "deal@client.example"), "deal@client.example", &deal(first));
-    let won = json!({"entityTypeId": 2, "id": first, "fields": {"stageId": "WON"}});
-    crm.call("crm.item.update", &won);
+    desk.update(2, first, &json!({"stageId": "WON"}));
     desk.files(&letter(ANA, SALES, "one@client.example"), "one@client.example", "lead:1");
-    assert_eq!(desk.item(1, 1)["contactId"], json!(contact));
+    assert_eq!(desk.item(1, 1)["contactId"], json!(ana));
     // The lead is open now, and takes what comes.
     desk.files(&letter(ANA, SALES, "two@client.example"), "two@client.example", "lead:1");
     assert_eq!(crm.cards(1).len(), 1);
@@ -455,24 +317,18 @@ fn deal_choice_says_which_of_two_open_deals_gets_the_mail() {
     let choices = ["latest", "only", "all", "ask", "none"];
     let scene = Scene::with(&choices);
     let crm = &scene.crm;
-    let (contact, older) = client(crm, "ana@client.example");
-    let newer = crm.add_deal("Cellar", contact, 12);
-    let item = |id: u64| crm.call("crm.item.get", &json!({"entityTypeId": 2, "id": id}));
-    let changed = |id: u64| item(id)["item"]["updatedTime"].as_str().unwrap().to_owned();
-    wait_for("the newer deal to be changed last", LIMIT, || {
-        let fields = json!({"entityTypeId": 2, "id": newer, "fields": {"title": "Cellar!"}});
-        crm.call("crm.item.update", &fields);
-        changed(newer) > changed(older)
-    });
+    let (ana, older) = client(crm, "ana@client.example");
+    let newer = crm.add_deal("Cellar", ana, 12);
+    change_last(crm, newer, older);
     let mailboxes =
         choices.map(|choice| scene.mailbox(choice).crm(&format!("deal_choice = \"{choice}\"\n")));
-    let desk = desk_on(scene, &mailboxes);
+    let desk = Desk::on(scene, &mailboxes);
     for choice in choices {
         let mail =
             letter(ANA, &format!("{choice}@example.com"), &format!("{choice}@client.example"));
         desk.deliver(choice, "INBOX", &mail);
     }
-    let (client, older, newer) = (format!("contact:{contact}"), deal(older), deal(newer));
+    let (client, older, newer) = (contact(ana), deal(older), deal(newer));
     #[rustfmt::skip]
     let cases: [(&str, Vec<&str>, usize); 4] = [
         ("latest", vec![&newer, &client],         1),
@@ -508,7 +364,7 @@ fn deal_choice_says_which_of_two_open_deals_gets_the_mail() {
 
 #[test]
 fn a_file_over_the_limit_is_named_with_its_size_and_the_others_come_along() {
-    let desk = desk("max_attachment_mib = 1\n");
+    let desk = Desk::with("max_attachment_mib = 1\n");
     let big: Vec<u8> = (0..1_600_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let mail = letter(ANA, SALES, "files@client.example")
         .file("small.bin", &[1; 3000])

@@ -10,6 +10,7 @@ pub mod acceptor;
 pub mod crm_faults;
 pub mod cutter;
 pub mod daemon;
+pub mod desk;
 pub mod http;
 pub mod imap_client;
 pub mod imap_server;
