@@ -17,6 +17,8 @@ use crate::unix_now;
 
 /// Messages looked at together.
 const PAGE: u64 = 200;
+/// How long a full spool is waited for, in looks of a second each: filing makes room.
+const FULL: u32 = 60;
 
 /// What became of one message. The keys are public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +56,7 @@ pub async fn redecide(
     mut tell: impl FnMut(Told),
 ) -> Result<(), ledger::Error> {
     let all = ledger.count_again(filter.clone()).await?;
-    let mut desk = Desk { ledger, config, dry, mailboxes: HashMap::new() };
+    let mut desk = Desk { ledger, config, dry, full: false, mailboxes: HashMap::new() };
     let mut after = 0;
     let mut done = 0;
     loop {
@@ -73,6 +75,8 @@ struct Desk<'a> {
     ledger: &'a Ledger,
     config: &'a Config,
     dry: bool,
+    /// The spool is full, and nobody makes room: what is left keeps its state.
+    full: bool,
     /// By name; `None`: not configured, or not to be reached.
     mailboxes: HashMap<String, Option<Open>>,
 }
@@ -102,10 +106,35 @@ impl Desk<'_> {
     ) -> Result<(), ledger::Error> {
         let headers = self.headers(&page, tell).await;
         for again in page {
+            self.room(tell).await;
+            if self.full {
+                let (id, before, reason) = (again.id, again.state, again.reason);
+                tell(Told::One(Redecided { id, before, after: before, reason }));
+                continue;
+            }
             let one = self.one(&again, &headers, tell).await?;
             tell(Told::One(one));
         }
         Ok(())
+    }
+
+    /// Waits until there is room in the spool.
+    async fn room(&mut self, tell: &mut impl FnMut(Told)) {
+        let full = || !self.dry && self.ledger.spool().is_full();
+        if self.full || !full() {
+            return;
+        }
+        for _ in 0..FULL {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            if !full() {
+                return;
+            }
+        }
+        self.full = true;
+        tell(Told::Trouble(
+            "the spool is full: what is left keeps its state; run it again when mail was filed"
+                .to_owned(),
+        ));
     }
 
     /// Headers of all places of the page, asked for together: by mailbox, folder and UID.

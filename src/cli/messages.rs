@@ -80,7 +80,9 @@ pub(super) async fn messages(path: &Path, asked: Messages, json: bool) -> Result
     let failed = match export {
         Some(export) => {
             let failed = export.failed;
-            eprintln!("mailcrm: {} messages exported", export.written);
+            let written = export.written;
+            let messages = if written == 1 { "message" } else { "messages" };
+            eprintln!("mailcrm: {written} {messages} exported");
             export.close().await;
             failed
         }

@@ -65,8 +65,8 @@ fn no_message_id(config: &Config, written: &str, id: &str) -> String {
         );
     }
     format!(
-        "no message with Message-ID <{id}> in the ledger; mailcrm reconcile names what lies on the \
-         server without being known"
+        "no message with Message-ID <{id}> in the ledger, nor found in a folder of the configured \
+         mailboxes"
     )
 }
 

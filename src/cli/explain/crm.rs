@@ -1,5 +1,6 @@
 //! Where a mail of a file would go, as the CRM says today.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,13 @@ pub(super) struct Mail<'a> {
     pub refs: Vec<String>,
 }
 
+/// What the CRM said.
+pub(super) struct Asked {
+    pub outcome: Outcome,
+    /// Names of its employees, by number.
+    pub employees: HashMap<u64, String>,
+}
+
 /// Asks the CRM where the mail would go; nothing is written there or here.
 ///
 /// # Errors
@@ -32,7 +40,7 @@ pub(super) async fn ask(
     mailbox: &Mailbox,
     ledger: Option<&Ledger>,
     mail: Mail<'_>,
-) -> Result<Outcome, String> {
+) -> Result<Asked, String> {
     // The built-in sandbox is made by the daemon, not by a question.
     if config.crm_identity() == "sandbox" && !sandbox_path(&config.ledger.path).exists() {
         return Err("the sandbox CRM was not started yet".to_owned());
@@ -63,7 +71,9 @@ pub(super) async fn ask(
         let mut simulation =
             Simulation::new(&portal, ledger, false).await.map_err(|error| told(&error))?;
         let outcomes = simulation.file(vec![letter], |_| {}).await.map_err(|error| told(&error))?;
-        outcomes.into_iter().next().ok_or_else(|| "nothing was decided".to_owned())
+        let outcome = outcomes.into_iter().next();
+        let outcome = outcome.ok_or_else(|| "nothing was decided".to_owned())?;
+        Ok(Asked { outcome, employees: simulation.employees().clone() })
     };
     let asked = with_sandbox(access.sandbox, tokio::time::timeout(PATIENCE, work)).await;
     asked.unwrap_or_else(|_| Err("the CRM does not answer".to_owned()))

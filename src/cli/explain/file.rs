@@ -1,5 +1,6 @@
 //! `mailcrm explain --file`: what would be decided about a mail, without touching anything.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::super::print::{self, clean, rfc3339};
 use super::super::shown::{Shown, hex};
 use super::super::{Trouble, named};
+use super::crm::Asked;
 use super::{crm, told};
 use crate::card::CardRef;
 use crate::config::{Config, Mailbox};
@@ -107,13 +109,13 @@ pub(super) async fn explain(
             Some(crm::ask(config, mailbox, ledger.as_ref(), mail).await)
         }
     };
-    if let Some(Ok(outcome)) = &outcome {
-        evidence.extend(outcome.evidence.iter().cloned());
+    if let Some(Ok(asked)) = &outcome {
+        evidence.extend(asked.outcome.evidence.iter().cloned());
     }
     if json {
         let received = received_at(&message, now);
         let mut shown = shown(mailbox, &message, &admitted, &evidence, rfc3339(received, &zone));
-        if let Some(Ok(outcome)) = &outcome {
+        if let Some(Ok(Asked { outcome, .. })) = &outcome {
             shown.state = Some(outcome.state.to_string());
             shown.reason = outcome.reason.map(|reason| reason.code().to_owned());
             let known = outcome.cards.iter().filter_map(|(kind, id)| Some((*kind, (*id)?)));
@@ -272,7 +274,7 @@ struct Judged<'a> {
     message: &'a Message,
     admitted: &'a Admitted,
     /// What the CRM says of it; `None` for what is not filed anyway.
-    outcome: Option<&'a Result<Outcome, String>>,
+    outcome: Option<&'a Result<Asked, String>>,
 }
 
 impl Judged<'_> {
@@ -280,7 +282,9 @@ impl Judged<'_> {
         let Judged { message, admitted, .. } = self;
         let (state, reason) = match (admitted.decision, self.outcome) {
             (Decision::Skip(reason), _) => (reason.state(), Some(reason)),
-            (Decision::Queue { .. }, Some(Ok(outcome))) => (outcome.state, outcome.reason),
+            (Decision::Queue { .. }, Some(Ok(asked))) => {
+                (asked.outcome.state, asked.outcome.reason)
+            }
             (Decision::Queue { .. }, Some(Err(_)) | None) => (State::Queued, None),
         };
         let head = match reason {
@@ -316,12 +320,12 @@ impl Judged<'_> {
         let evidence = serde_json::to_value(evidence).unwrap_or_default();
         told::section("the way through the rules", told::rules(&evidence), &mut lines);
         match self.outcome {
-            Some(Ok(outcome)) => {
+            Some(Ok(Asked { outcome, employees })) => {
                 let candidates = serde_json::to_value(&outcome.candidates).unwrap_or_default();
                 let lost = told::candidates(&candidates);
                 let parked = outcome.state == State::Parked;
                 told::section(told::candidates_title(parked), lost, &mut lines);
-                told::section("where it would go", would_go(outcome), &mut lines);
+                told::section("where it would go", would_go(outcome, employees), &mut lines);
             }
             Some(Err(why)) => {
                 let mut filing = vec![format!("{:<16} cannot be asked: {}", "CRM", clean(why))];
@@ -411,7 +415,7 @@ impl Judged<'_> {
 }
 
 /// Cards and people of a mail that would be filed.
-fn would_go(outcome: &Outcome) -> Vec<String> {
+fn would_go(outcome: &Outcome, employees: &HashMap<u64, String>) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.creates.is_empty() {
         for (index, (kind, id)) in outcome.cards.iter().enumerate() {
@@ -426,7 +430,9 @@ fn would_go(outcome: &Outcome) -> Vec<String> {
     if let Some(responsible) = outcome.responsible {
         let why =
             if outcome.creates.is_empty() { ": the person responsible for the card" } else { "" };
-        lines.push(format!("responsible      employee {responsible}{why}"));
+        let name = employees.get(&responsible).map(|name| format!(", {}", clean(name)));
+        let name = name.unwrap_or_default();
+        lines.push(format!("responsible      employee {responsible}{name}{why}"));
     }
     lines
 }

@@ -72,7 +72,8 @@ fn any_now() -> impl Strategy<Value = CardNow> {
 
 fn any_mail() -> impl Strategy<Value = Mail> {
     use DealChoice::*;
-    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let switches =
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
     let choice = prop::sample::select(vec![Latest, Only, All, Ask, None]);
     let creation = prop::sample::select(vec![
         Creation::Lead,
@@ -81,34 +82,42 @@ fn any_mail() -> impl Strategy<Value = Mail> {
         Creation::None,
     ]);
     let class = prop::sample::select(vec![Class::Normal, Class::Automated, Class::Bounce]);
-    let thread = prop::option::of(prop::collection::vec(any_now(), 0..4));
-    (switches, choice, creation, class, thread, prop::option::of(any_known()), any_known())
-        .prop_map(
-            |(
-                (outgoing, repeat_lead, has_leads, reply),
-                choice,
-                creation,
-                class,
+    let thread = prop::collection::vec(prop::collection::vec(any_now(), 0..4), 0..3);
+    let party = prop::sample::select(vec![BOB, EVE, "forms@portal.example", "else@c.example"]);
+    let code = prop::option::of((party, prop::collection::vec(any_now(), 0..3)));
+    let known = (prop::option::of(any_known()), any_known());
+    (switches, choice, creation, class, thread, code, known).prop_map(
+        |(
+            (outgoing, repeat_lead, has_leads, reply, forwarded),
+            choice,
+            creation,
+            class,
+            threads,
+            code,
+            (bob, eve),
+        )| {
+            let mut mail = Mail::from_form().with(|rules| {
+                rules.deal_choice = choice;
+                rules.repeat_lead = repeat_lead;
+                rules.on_incoming = creation;
+                rules.on_outgoing = creation;
+            });
+            mail = mail.with_parties(&[BOB, EVE]).of_class(class);
+            if outgoing {
+                mail.direction = Direction::Outgoing;
+            }
+            mail.known.extend(bob.map(|bob| (BOB.to_owned(), bob)));
+            mail.known.insert(EVE.to_owned(), eve);
+            let threads = threads.into_iter();
+            mail.threads.extend(threads.map(|cards| Thread { cards, ..thread_of_nothing() }));
+            mail.codes.extend(code.map(|(party, cards)| Coded {
+                activity: 7,
+                parties: vec![party.to_owned()],
                 cards,
-                bob,
-                eve,
-            )| {
-                let mut mail = Mail::from_form().with(|rules| {
-                    rules.deal_choice = choice;
-                    rules.repeat_lead = repeat_lead;
-                    rules.on_incoming = creation;
-                    rules.on_outgoing = creation;
-                });
-                mail = mail.with_parties(&[BOB, EVE]).of_class(class);
-                if outgoing {
-                    mail.direction = Direction::Outgoing;
-                }
-                mail.known.extend(bob.map(|bob| (BOB.to_owned(), bob)));
-                mail.known.insert(EVE.to_owned(), eve);
-                mail.threads.extend(cards.map(|cards| Thread { cards, ..thread_of_nothing() }));
-                Mail { has_leads, reply, ..mail }
-            },
-        )
+            }));
+            Mail { has_leads, reply, forwarded, ..mail }
+        },
+    )
 }
 
 fn thread_of_nothing() -> Thread {
@@ -144,6 +153,10 @@ proptest! {
             Placement::Park(Reason::HiddenCard) => {
                 prop_assert!(!placed.candidates.is_empty());
             }
+            Placement::Park(Reason::Undecided) => {
+                prop_assert!(mail.forwarded || mail.threads.len() >= 2);
+                prop_assert!(!placed.candidates.is_empty());
+            }
             Placement::Park(reason) => {
                 prop_assert_eq!(*reason, Reason::SeveralDeals);
                 prop_assert_eq!(mail.rules.deal_choice, DealChoice::Ask);
@@ -151,6 +164,25 @@ proptest! {
             }
             Placement::Skip(reason) => prop_assert_eq!(reason.state(), crate::rules::State::Skipped),
         }
+    }
+
+    #[test]
+    fn every_admitted_message_ends_in_one_of_the_five_states(mail in any_mail()) {
+        use crate::rules::State;
+        // Queued until the CRM has it, then saved; what it says no to is refused, what cannot be
+        // read is quarantined before it is ever placed.
+        let state = match mail.placed().placement {
+            Placement::File { .. } | Placement::Create { .. } => State::Saved,
+            Placement::Park(reason) => {
+                prop_assert_eq!(reason.state(), State::Parked);
+                State::Parked
+            }
+            Placement::Skip(reason) => {
+                prop_assert_eq!(reason.state(), State::Skipped);
+                State::Skipped
+            }
+        };
+        prop_assert!(State::ALL.contains(&state));
     }
 
     #[test]
@@ -170,7 +202,7 @@ proptest! {
 
     #[test]
     fn a_readable_card_of_the_first_address_is_never_passed_over_for_a_new_one(mail in any_mail()) {
-        let mail = Mail { threads: Vec::new(), ..mail }.with(|rules| {
+        let mail = Mail { threads: Vec::new(), codes: Vec::new(), ..mail }.with(|rules| {
             rules.repeat_lead = false;
             rules.always_new_lead_for.clear();
         });
