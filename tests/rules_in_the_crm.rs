@@ -154,6 +154,40 @@ fn a_report_goes_where_the_mail_is_that_it_is_about_and_completes_and_makes_noth
     assert_eq!(desk.made(), [0, 1, 1, 3]);
 }
 
+#[test]
+fn our_own_servers_report_is_about_the_mail_that_came_back_else_about_whom_it_names() {
+    let desk = Desk::with("");
+    let (_, ana) = client(desk.crm(), "ana@client.example");
+    let (_, bo) = client(desk.crm(), "bo@shop.example");
+    desk.send(&letter(SALES, ANA, "sent@example.com"));
+    desk.until_on("sent@example.com", &deal(ana));
+    let bounce = |id: &str, failed: &str, returned: Option<&str>| {
+        let raw = report("example.com", id, failed, returned);
+        desk.scene.dovecot.deliver("sales", "INBOX", &raw).unwrap();
+    };
+    // She forwards her mail to a place of which no card knows.
+    bounce("headers@example.com", "ana@home.example", Some("sent@example.com"));
+    let view = desk.until_on("headers@example.com", &deal(ana));
+    assert_eq!(view.direction.as_deref(), Some("incoming"));
+    bounce("recipient@example.com", "bo@shop.example", None);
+    desk.until_on("recipient@example.com", &deal(bo));
+    bounce("stranger@example.com", "typo@nowhere.example", None);
+    desk.until("stranger@example.com", "skipped", Some("bounce"));
+    // A colleague's mailbox is full: that is no client's matter.
+    bounce("colleague@example.com", "carla@example.com", None);
+    desk.until("colleague@example.com", "skipped", Some("internal"));
+    // One that tells in words only, and brings the beginning of the mail back.
+    let words = String::from_utf8(report("example.com", "words@example.com", "", None)).unwrap();
+    let (head, _) = words.split_once("--b\r\nContent-Type: message/delivery-status").unwrap();
+    let raw = format!(
+        "{head}--b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: {SALES}\r\nTo: {ANA}\r\n\
+         Message-ID: <sent@example.com>\r\n\r\n--b--\r\n"
+    );
+    desk.scene.dovecot.deliver("sales", "INBOX", raw.as_bytes()).unwrap();
+    desk.until_on("words@example.com", &deal(ana));
+    assert_eq!(desk.made(), [0, 2, 2, 4]);
+}
+
 /// A mail that an employee wrote in the CRM itself, on a deal.
 fn written_in_the_crm(crm: &SandboxProcess, deal: u64, contact: u64, email: &str) -> u64 {
     let party =

@@ -5,8 +5,10 @@
 
 use crate::common;
 
+use std::time::{Duration, SystemTime};
+
 use common::desk::{Desk, client, contact, deal};
-use common::letter::{letter, subject};
+use common::letter::{Letter, letter, subject};
 use common::scene::{Scene, activity, reconciled};
 use serde_json::json;
 
@@ -226,8 +228,9 @@ fn what_creation_off_leaves_out_is_said_and_known_clients_are_filed_all_the_same
 #[test]
 fn sent_mail_of_the_history_stays_out_where_it_is_to_and_later_sent_mail_does_not() {
     let scene = Scene::with(&["sales"]);
-    let deliver = |folder: &str, mail: &common::letter::Letter| {
-        scene.dovecot.deliver("sales", folder, &mail.raw()).unwrap();
+    let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let deliver = |folder: &str, mail: &Letter| {
+        scene.dovecot.deliver_at("sales", folder, &mail.raw(), an_hour_ago).unwrap();
     };
     deliver("Sent", &letter(SALES, ANA, "old@example.com"));
     deliver("INBOX", &letter(BO, SALES, "old@shop.example"));

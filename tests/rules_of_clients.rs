@@ -162,3 +162,16 @@ fn encrypted_mail_is_filed_with_its_original_and_says_so() {
         assert_eq!(activity["FILES"].as_array().unwrap().len(), 1, "{activity}");
     }
 }
+
+#[test]
+fn what_outlook_packs_into_winmail_dat_arrives_as_its_files() {
+    let desk = Desk::with("");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/attachment-winmail-dat.eml");
+    desk.scene.dovecot.deliver("sales", "INBOX", &std::fs::read(path).unwrap()).unwrap();
+    desk.until_on("attachment-winmail-dat@customer.example", "lead:1");
+    let crm = rusqlite::Connection::open(desk.crm().path()).unwrap();
+    let mut statement = crm.prepare("SELECT name FROM file ORDER BY id").unwrap();
+    let names = statement.query_map([], |row| row.get::<_, String>("name")).unwrap();
+    let names: Vec<String> = names.map(Result::unwrap).collect();
+    assert_eq!(names, ["Preisliste für Ana.pdf", "ana.vcf", "last.pdf"]);
+}
