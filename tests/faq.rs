@@ -17,8 +17,10 @@ use serde_json::json;
 
 const ANY: &str = "…";
 
+type SetUp = fn() -> Stage;
+
 /// The document's scenes, and what sets each of them up.
-const SCENES: [(&str, fn() -> Stage); 14] = [
+const SCENES: [(&str, SetUp); 14] = [
     ("spam-is-inbox", spam_is_inbox),
     ("spam-mended", spam_mended),
     ("queue", queue),
@@ -38,7 +40,7 @@ const SCENES: [(&str, fn() -> Stage); 14] = [
 /// Everything that a scene needs, as it is when the first command is asked.
 struct Stage {
     daemon: Daemon,
-    _scene: Scene,
+    scene: Scene,
 }
 
 /// One fenced block of the document.
@@ -61,7 +63,7 @@ fn running(scene: Scene, folders: &str, crm: &str) -> Stage {
     let mailbox = sales(&scene, folders, crm);
     let daemon = Daemon::running(&scene.crm.url(), &[mailbox]);
     until_mailbox(&daemon, "sales", "idle");
-    Stage { daemon, _scene: scene }
+    Stage { daemon, scene }
 }
 
 /// The server has the folders that a mailbox usually has.
@@ -81,18 +83,18 @@ fn from_ana(id: &str, subject: &str) -> Mail {
 impl Stage {
     /// Delivers a mail and waits until nothing is owed for it.
     fn filed(&self, folder: &str, mail: &Mail) {
-        self._scene.deliver("sales", folder, mail);
+        self.scene.deliver("sales", folder, mail);
         until_state(&self.daemon, &mail.subject, "saved", None);
     }
 
     fn crm(&self) -> &SandboxProcess {
-        &self._scene.crm
+        &self.scene.crm
     }
 }
 
 fn spam_is_inbox() -> Stage {
     let stage = running(server(), "spam = \"INBOX\"\n", "");
-    stage._scene.deliver("sales", "INBOX", &from_ana("offer@client.example", "Offer"));
+    stage.scene.deliver("sales", "INBOX", &from_ana("offer@client.example", "Offer"));
     until_state(&stage.daemon, "Offer", "skipped", Some("spam-folder"));
     stage
 }
@@ -171,7 +173,7 @@ fn hidden_contact() -> Stage {
     let contact = stage.crm().add_contact("Ana", "ana@client.example", 7);
     let hidden = json!({"employee": 1, "entityTypeId": 3, "id": contact});
     stage.crm().call("sandbox.hide", &hidden);
-    stage._scene.deliver("sales", "INBOX", &from_ana("secret@client.example", "Secret"));
+    stage.scene.deliver("sales", "INBOX", &from_ana("secret@client.example", "Secret"));
     until_state(&stage.daemon, "Secret", "parked", Some("hidden-card"));
     stage
 }
@@ -193,7 +195,7 @@ fn robots() -> Stage {
         .header("List-Id: <news.shop.example>")
         .header("List-Unsubscribe: <https://shop.example/unsubscribe>")
         .header("Precedence: bulk");
-    stage._scene.deliver("sales", "INBOX", &news);
+    stage.scene.deliver("sales", "INBOX", &news);
     until_state(&stage.daemon, "Our offers in May", "skipped", Some("mailing-list"));
     let report = "--b\r\n\r\nNo such user here.\r\n--b\r\n\
          Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.shop.example\r\n\r\n\
@@ -206,7 +208,7 @@ fn robots() -> Stage {
     bounce.headers = "MIME-Version: 1.0\r\nContent-Type: multipart/report; \
          report-type=delivery-status; boundary=b\r\nAuto-Submitted: auto-replied\r\n"
         .to_owned();
-    stage._scene.deliver("sales", "INBOX", &bounce);
+    stage.scene.deliver("sales", "INBOX", &bounce);
     until_state(&stage.daemon, &bounce.subject, "skipped", Some("bounce"));
     stage
 }
@@ -214,7 +216,7 @@ fn robots() -> Stage {
 fn several_deals() -> Stage {
     let stage = running(server(), "", "deal_choice = \"ask\"\n");
     two_deals(stage.crm());
-    stage._scene.deliver("sales", "INBOX", &from_ana("which@client.example", "Which one"));
+    stage.scene.deliver("sales", "INBOX", &from_ana("which@client.example", "Which one"));
     until_state(&stage.daemon, "Which one", "parked", Some("several-deals"));
     stage
 }
@@ -222,15 +224,15 @@ fn several_deals() -> Stage {
 fn colleagues() -> Stage {
     let stage = running(server(), "", "");
     let lunch = Mail::from("Carla <carla@example.com>").id("lunch@example.com").subject("Lunch?");
-    stage._scene.deliver("sales", "INBOX", &lunch);
+    stage.scene.deliver("sales", "INBOX", &lunch);
     until_state(&stage.daemon, "Lunch?", "skipped", Some("internal"));
     stage
 }
 
 fn crm_down() -> Stage {
     let mut stage = running(server(), "", "");
-    stage._scene.crm.kill9();
-    stage._scene.deliver("sales", "INBOX", &from_ana("urgent@client.example", "Urgent"));
+    stage.scene.crm.kill9();
+    stage.scene.deliver("sales", "INBOX", &from_ana("urgent@client.example", "Urgent"));
     until_state(&stage.daemon, "Urgent", "queued", None);
     wait_for("the CRM to be missed", LIMIT, || {
         stage.daemon.status()["crm"]["state"] == "deferred"
@@ -251,20 +253,12 @@ fn history() -> Stage {
     for (days, mail) in (1..).zip(&mails) {
         scene.dovecot.deliver_at("sales", "INBOX", &mail.raw(), days_ago(days)).unwrap();
     }
-    let daemon = Daemon::new(&scene.crm.url(), &[sales(&scene, "", "")]);
-    let other = daemon.mailboxes[0].clone().crm("on_incoming = \"none\"\n");
-    let with = Daemon::new(&scene.crm.url(), &[other]);
-    let copied = std::fs::copy(with.config_path(), daemon.dir().join("tomorrow.toml"));
-    copied.unwrap();
-    for name in ["sales.password"] {
-        std::fs::copy(with.dir().join(name), daemon.dir().join(name)).unwrap();
-    }
-    // Secrets are named by their whole path, which goes with the second folder.
-    let path = daemon.dir().join("tomorrow.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (theirs, ours) = (with.dir().to_str().unwrap(), daemon.dir().to_str().unwrap());
-    common::daemon::write_secret(&path, &text.replace(theirs, ours));
-    Stage { daemon, _scene: scene }
+    let tomorrow = sales(&scene, "", "on_incoming = \"none\"\n");
+    let mut daemon = Daemon::new(&scene.crm.url(), &[tomorrow]);
+    std::fs::rename(daemon.config_path(), daemon.dir().join("tomorrow.toml")).unwrap();
+    daemon.mailboxes = vec![sales(&scene, "", "")];
+    daemon.write_config();
+    Stage { daemon, scene }
 }
 
 /// One mail in two mailboxes of the company.
@@ -274,11 +268,11 @@ fn copies() -> Stage {
     let daemon = Daemon::running(&scene.crm.url(), &both);
     until_mailbox(&daemon, "sales", "idle");
     until_mailbox(&daemon, "support", "idle");
-    let stage = Stage { daemon, _scene: scene };
+    let stage = Stage { daemon, scene };
     let mail =
         from_ana("both@client.example", "To all").to("sales@example.com, support@example.com");
     stage.filed("INBOX", &mail);
-    stage._scene.deliver("support", "INBOX", &mail);
+    stage.scene.deliver("support", "INBOX", &mail);
     wait_for("the second place", LIMIT, || {
         stage.daemon.view("both@client.example").places.len() == 2
     });
@@ -354,7 +348,7 @@ fn ask(stage: &Stage, command: &str) -> Vec<String> {
     told.lines().map(str::to_owned).collect()
 }
 
-fn play(name: &str, blocks: &[&Block], stage: fn() -> Stage, wrong: &mut Vec<String>) {
+fn play(name: &str, blocks: &[&Block], stage: SetUp, wrong: &mut Vec<String>) {
     let stage = stage();
     for (command, written) in blocks.iter().flat_map(|block| &block.commands) {
         let told = ask(&stage, command);
