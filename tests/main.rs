@@ -3,9 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod common;
-
 mod cards_and_people;
+mod common;
 mod connection;
 mod demo;
 mod disk_full;
@@ -25,6 +24,7 @@ mod one_ledger;
 mod other_servers;
 mod outage;
 mod parse_properties;
+mod redecide;
 mod rules_in_the_crm;
 mod rules_of_admission;
 mod rules_of_clients;

@@ -67,6 +67,55 @@ impl Daemon {
         ledger.execute_batch(statement).unwrap();
     }
 
+    /// All rows of all tables of the ledger, a line each; none while there is no ledger.
+    #[track_caller]
+    pub fn rows(&self) -> Vec<String> {
+        use rusqlite::types::ValueRef;
+        if !self.ledger_path().exists() {
+            return Vec::new();
+        }
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let ledger = rusqlite::Connection::open_with_flags(self.ledger_path(), flags).unwrap();
+        ledger.busy_timeout(Duration::from_secs(10)).unwrap();
+        let schema = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut tables = ledger.prepare(schema).unwrap();
+        let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let mut lines = Vec::new();
+        for table in tables.map(Result::unwrap) {
+            let mut rows = ledger.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+            let names: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+            let line = |row: &rusqlite::Row<'_>| {
+                let mut line = table.clone();
+                for (column, name) in names.iter().enumerate() {
+                    let value = match row.get_ref(column).unwrap() {
+                        ValueRef::Null => "-".to_owned(),
+                        ValueRef::Integer(number) => number.to_string(),
+                        ValueRef::Real(number) => number.to_string(),
+                        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                        ValueRef::Blob(octets) => format!("{octets:02x?}"),
+                    };
+                    line.push_str(&format!(" {name}={value}"));
+                }
+                Ok(line)
+            };
+            let rows = rows.query_map([], line).unwrap();
+            let from = lines.len();
+            lines.extend(rows.map(Result::unwrap));
+            lines[from..].sort_unstable();
+        }
+        lines
+    }
+
+    /// The rows that say what was seen, decided, owed and made; a running daemon notes in the
+    /// others how it goes.
+    #[track_caller]
+    pub fn decided(&self) -> Vec<String> {
+        let tables = ["message", "place", "card", "spool", "entry", "made", "attempt"];
+        let mut rows = self.rows();
+        rows.retain(|row| tables.iter().any(|table| row.starts_with(&format!("{table} "))));
+        rows
+    }
+
     /// Waits until a line of the log holds these words: it is written beside the ledger.
     #[track_caller]
     pub fn wait_for_line(&self, words: &str, limit: Duration) {

@@ -41,6 +41,15 @@ pub fn wait_for(what: &str, limit: Duration, mut seen: impl FnMut() -> bool) {
     }
 }
 
+/// Panics with the lines that are on one side only.
+#[track_caller]
+pub fn assert_same(is: &[String], was: &[String]) {
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).cloned().collect()
+    };
+    assert!(is == was, "is {:#?}\nwas {:#?}", only(is, was), only(was, is));
+}
+
 /// Numbers that look random and are the same for the same seed: SplitMix64.
 pub struct Dice(u64);
 

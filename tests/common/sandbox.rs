@@ -149,6 +149,21 @@ impl SandboxProcess {
         self.list("crm.item.list", &json!({"entityTypeId": entity_type, "select": ["*", "fm"]}))
     }
 
+    /// All that the CRM holds, a line each: cards, activities, and how many there are of the rest.
+    #[track_caller]
+    pub fn contents(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for entity_type in 1..=4 {
+            lines.extend(self.cards(entity_type).iter().map(|card| format!("card {card}")));
+        }
+        lines.extend(self.activities().iter().map(|activity| format!("activity {activity}")));
+        let counts = self.call("sandbox.counts", &json!({}));
+        for kind in ["bindings", "comments", "files", "notifications", "sent_mail"] {
+            lines.push(format!("{kind} {}", counts[kind]));
+        }
+        lines
+    }
+
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
