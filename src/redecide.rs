@@ -11,7 +11,9 @@ use crate::config::{Config, Mailbox};
 use crate::folder::{FolderName, Role, window_start};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::{AfterHeader, Arrived, Intake, Reading};
-use crate::ledger::{self, Again, AgainPlace, Batch, Filter, Ledger, Seen, Stretch, Verdict};
+use crate::ledger::{
+    self, Again, AgainPlace, Batch, Filter, Ledger, Recorded, Seen, Stretch, Verdict,
+};
 use crate::rules::{Reason, State};
 use crate::unix_now;
 
@@ -217,7 +219,15 @@ impl Desk<'_> {
             }
             Verdict::PlaceOnly => return Ok(unchanged),
         };
-        let decided = Redecided { after, reason, ..unchanged.clone() };
+        let mut decided = Redecided { after, reason, ..unchanged.clone() };
+        if again.state == State::Quarantined
+            && let Some(same) = self.ledger.same(seen.fingerprint).await?
+            && same.id != again.id
+            && let Some(state) = State::parse(&same.state).filter(|state| *state != State::Skipped)
+        {
+            // It turns out to be a copy of a message that has its state, and comes to that.
+            decided = Redecided { after: state, reason: same.reason, ..decided };
+        }
         if self.dry {
             return Ok(decided);
         }
@@ -239,11 +249,18 @@ impl Desk<'_> {
             now,
             due_at: now,
         };
-        if !self.ledger.decide_again(again.id, batch).await? {
-            return Ok(unchanged);
-        }
-        if after != again.state || decided.reason != again.reason {
-            open.intake.tell_again(&reading, again.id, &seen);
+        match self.ledger.decide_again(again.id, batch).await? {
+            None => return Ok(unchanged),
+            Some(Recorded::Decided { message }) => {
+                if after != again.state || decided.reason != again.reason {
+                    open.intake.tell_again(&reading, message, &seen);
+                }
+            }
+            Some(Recorded::Placed { message }) => {
+                let place = Seen { verdict: Verdict::PlaceOnly, ..*seen };
+                open.intake.tell_again(&reading, message, &place);
+            }
+            Some(Recorded::Again) => {}
         }
         Ok(decided)
     }

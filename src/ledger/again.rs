@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::record::{self, Batch, Seen, Verdict};
+use super::record::{self, Batch, Recorded, Seen, Verdict};
 use super::views::Filter;
 use super::{Error, FolderRow, Ledger, Location, MailboxId};
 use crate::rules::State;
@@ -150,16 +150,23 @@ impl Ledger {
     }
 
     /// Sets the state of one message by what it was decided again, unless it is owed, filed or
-    /// refused meanwhile. Returns whether it did.
+    /// refused meanwhile: then `None`.
+    ///
+    /// A message that could not be read before gets its identity now; if that is another message's,
+    /// it becomes a further place of that one.
     ///
     /// `batch` holds that one message; its segment, if it is a new one, must be finished.
     ///
     /// # Errors
     /// [`Error::Sql`] if SQLite refuses. Nothing has been written then, and a new segment is
     /// removed.
-    pub async fn decide_again(&self, message: i64, batch: Batch) -> Result<bool, Error> {
+    pub async fn decide_again(
+        &self,
+        message: i64,
+        batch: Batch,
+    ) -> Result<Option<Recorded>, Error> {
         let inner = Arc::clone(&self.inner);
-        let Some(seen) = batch.seen.first().cloned() else { return Ok(false) };
+        let Some(seen) = batch.seen.first().cloned() else { return Ok(None) };
         let segment = raw_of(&seen).map(|raw| raw.segment);
         let work = move |tx: &Transaction<'_>| {
             let before: Option<(String, Option<u64>)> = tx
@@ -173,31 +180,37 @@ impl Ledger {
             let decidable = [State::Skipped, State::Parked, State::Quarantined].map(State::as_str);
             let Some((state, old)) = before.filter(|(state, _)| decidable.contains(&&**state))
             else {
-                return Ok((false, None));
+                return Ok((None, None));
             };
             let own = raw_of(&seen).map(|raw| raw.segment);
             let mut kept = std::collections::HashMap::new();
-            let stays = matches!(seen.verdict, Verdict::Quarantine { .. })
-                && state == State::Quarantined.as_str()
-                && old.is_some();
-            if !stays {
+            let quarantined = state == State::Quarantined.as_str();
+            let still = matches!(seen.verdict, Verdict::Quarantine { .. });
+            let mut recorded = Recorded::Decided { message };
+            if quarantined && !still {
+                recorded = record::identified(tx, &inner.spool, &batch, &seen, message, &mut kept)?;
+            }
+            let stays = quarantined && still && old.is_some();
+            if !stays && matches!(recorded, Recorded::Decided { message: of } if of == message) {
                 record::decide(tx, &inner.spool, &batch, &seen, message, &mut kept)?;
                 if own.is_none() {
                     tx.execute("DELETE FROM spool WHERE message = ?1", params![message])?;
                 }
             }
+            let of = match recorded {
+                Recorded::Decided { message: of } | Recorded::Placed { message: of } => of,
+                Recorded::Again => message,
+            };
             let now: Option<u64> = tx
-                .query_row(
-                    "SELECT segment FROM spool WHERE message = ?1",
-                    params![message],
-                    |row| row.get("segment"),
-                )
+                .query_row("SELECT segment FROM spool WHERE message = ?1", params![of], |row| {
+                    row.get("segment")
+                })
                 .optional()?;
             // Before the commit: from then on a delivery may release the message.
-            if let Some(now) = now.filter(|now| Some(*now) != old) {
+            if let Some(now) = now.filter(|now| own == Some(*now) && Some(*now) != old) {
                 inner.spool.keep(now, 1);
             }
-            Ok((true, old.filter(|old| Some(*old) != now)))
+            Ok((Some(recorded), old.filter(|old| Some(*old) != now)))
         };
         let (done, released) = self
             .write_then("decide a message again", work, move |inner, _| {

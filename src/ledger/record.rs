@@ -327,22 +327,84 @@ fn keeps_out(role: &str) -> bool {
 /// `rule` of the evidence that an earlier message bears the same Message-ID.
 const REUSED_ID: &str = "reused-id";
 
+/// Another mail bears the same id: senders do reuse ids, and both are kept.
+fn reused_id(tx: &Transaction<'_>, facts: &MessageFacts) -> rusqlite::Result<Option<Evidence>> {
+    let Some(message_id) = &facts.message_id else { return Ok(None) };
+    let first: Option<i64> = tx
+        .prepare_cached("SELECT id FROM message WHERE message_id = ?1 ORDER BY id LIMIT 1")?
+        .query_row(params![message_id], |row| row.get("id"))
+        .optional()?;
+    let fact =
+        |first| format!("message {first} bears the same Message-ID with another sender or date");
+    Ok(first.map(|first| Evidence::new(REUSED_ID, fact(first))))
+}
+
+/// Gives a message that could not be read before the identity that it turned out to have. Where
+/// another message has it, this one becomes a further place of that: filed under an identity of
+/// its own it would be filed twice.
+pub(super) fn identified(
+    tx: &Transaction<'_>,
+    spool: &Spool,
+    batch: &Batch,
+    seen: &Seen,
+    message: i64,
+    kept: &mut std::collections::HashMap<u64, u64>,
+) -> rusqlite::Result<Recorded> {
+    let same: Option<i64> = tx
+        .prepare_cached("SELECT id FROM message WHERE fingerprint = ?1")?
+        .query_row(params![seen.fingerprint.as_slice()], |row| row.get("id"))
+        .optional()?;
+    // What was owed once has its identity, under which something may have been made.
+    let owed: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE message = ?1) AS owed")?
+        .query_row(params![message], |row| row.get("owed"))?;
+    match same {
+        _ if owed => Ok(Recorded::Decided { message }),
+        Some(same) if same == message => Ok(Recorded::Decided { message }),
+        Some(same) => {
+            tx.execute(
+                "DELETE FROM place WHERE message = ?1 AND folder = ?2 AND uid_validity = ?3
+                                     AND uid = ?4",
+                params![message, batch.folder, batch.uid_validity, seen.uid],
+            )?;
+            let recorded = record_one(tx, spool, batch, seen, kept)?;
+            tx.execute(
+                "UPDATE place SET message = ?2,
+                        position = position
+                            + (SELECT max(position) + 1 FROM place WHERE message = ?2)
+                 WHERE message = ?1",
+                params![message, same],
+            )?;
+            tx.execute("DELETE FROM spool WHERE message = ?1", params![message])?;
+            tx.execute("DELETE FROM message WHERE id = ?1", params![message])?;
+            Ok(recorded)
+        }
+        None => {
+            let facts = &seen.facts;
+            let evidence: Vec<Evidence> = reused_id(tx, facts)?.into_iter().collect();
+            tx.execute(
+                "UPDATE message SET fingerprint = ?2, message_id = ?3, sender = ?4, subject = ?5,
+                                    received_at = ?6, evidence = ?7
+                 WHERE id = ?1",
+                params![
+                    message,
+                    seen.fingerprint.as_slice(),
+                    facts.message_id,
+                    facts.sender,
+                    facts.subject,
+                    facts.received_at,
+                    json(&evidence)?,
+                ],
+            )?;
+            Ok(Recorded::Decided { message })
+        }
+    }
+}
+
 fn insert_message(tx: &Transaction<'_>, batch: &Batch, seen: &Seen) -> rusqlite::Result<i64> {
     let facts = &seen.facts;
     let mut evidence = facts.evidence.clone();
-    if let Some(message_id) = &facts.message_id {
-        // Another mail bears the same id: senders do reuse ids, and both are kept.
-        let first: Option<i64> = tx
-            .prepare_cached("SELECT id FROM message WHERE message_id = ?1 ORDER BY id LIMIT 1")?
-            .query_row(params![message_id], |row| row.get("id"))
-            .optional()?;
-        if let Some(first) = first {
-            evidence.push(Evidence::new(
-                REUSED_ID,
-                format!("message {first} bears the same Message-ID with another sender or date"),
-            ));
-        }
-    }
+    evidence.extend(reused_id(tx, facts)?);
     tx.prepare_cached(
         "INSERT INTO message (fingerprint, message_id, state, reason, direction, class, sender,
                               subject, received_at, refs, owner, employees_known, evidence,
