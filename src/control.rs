@@ -22,6 +22,13 @@ pub enum Request {
     Repair { unexplained: Vec<Unexplained> },
 }
 
+/// The line that a command says.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    ledger: PathBuf,
+    request: Request,
+}
+
 /// Messages of one folder without a row in the ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unexplained {
@@ -89,14 +96,15 @@ impl Asking {
         Asking { stream: BufReader::new(stream) }
     }
 
-    /// What it asks for.
+    /// What it asks for, and the ledger that its configuration names.
     ///
     /// # Errors
     /// If it says nothing that can be read.
-    pub async fn request(&mut self) -> io::Result<Request> {
+    pub async fn request(&mut self) -> io::Result<(PathBuf, Request)> {
         let mut line = String::new();
         (&mut self.stream).take(REQUEST).read_line(&mut line).await?;
-        serde_json::from_str(&line).map_err(io::Error::other)
+        let Said { ledger, request } = serde_json::from_str(&line).map_err(io::Error::other)?;
+        Ok((ledger, request))
     }
 
     /// Answers with one line.
@@ -111,13 +119,15 @@ impl Asking {
 }
 
 /// Asks the daemon, and hands each line of its answer to `hear` until the last one, which is
-/// returned. `None`: no daemon listens there.
+/// returned. `None`: no daemon listens there. A daemon on another ledger than `ledger` does
+/// nothing and says so.
 ///
 /// # Errors
 /// If the daemon stops before it is done.
 pub async fn ask(
     path: &Path,
-    request: &Request,
+    ledger: &Path,
+    request: Request,
     mut hear: impl FnMut(Answer),
 ) -> Result<Option<(u8, String)>, Error> {
     let talk = |source| Error::Talk { path: path.to_owned(), source };
@@ -131,7 +141,8 @@ pub async fn ask(
         Err(error) => return Err(talk(error)),
     };
     let mut stream = BufReader::new(stream);
-    let mut line = serde_json::to_string(request).map_err(|error| talk(io::Error::other(error)))?;
+    let said = Said { ledger: resolved(ledger), request };
+    let mut line = serde_json::to_string(&said).map_err(|error| talk(io::Error::other(error)))?;
     line.push('\n');
     stream.get_mut().write_all(line.as_bytes()).await.map_err(talk)?;
     loop {
@@ -146,6 +157,11 @@ pub async fn ask(
     }
 }
 
+/// A path by which two processes know the same file; as it is, if it is not there.
+pub fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -155,26 +171,29 @@ mod tests {
     async fn what_is_asked_is_answered_line_by_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mailcrm.sock");
-        let request = Request::Redecide { filter: Filter::default() };
-        assert!(ask(&path, &request, |_| {}).await.unwrap().is_none());
+        let ledger = folder.path().join("ledger.sqlite");
+        let request = || Request::Redecide { filter: Filter::default() };
+        assert!(ask(&path, &ledger, request(), |_| {}).await.unwrap().is_none());
 
         let listener = listen(&path).await.unwrap();
         let serving = async {
             let mut asking = Asking::new(listener.accept().await.unwrap().0);
-            assert!(matches!(asking.request().await.unwrap(), Request::Redecide { .. }));
+            let (of, asked) = asking.request().await.unwrap();
+            assert_eq!(of, resolved(&ledger));
+            assert!(matches!(asked, Request::Redecide { .. }));
             asking.answer(&Answer::Line(serde_json::json!({ "id": 1 }))).await.unwrap();
             asking.answer(&Answer::Progress(1, 1)).await.unwrap();
             asking.answer(&Answer::End { code: 1, text: "so".into() }).await.unwrap();
         };
         let mut heard = 0;
-        let (end, ()) = tokio::join!(ask(&path, &request, |_| heard += 1), serving);
+        let (end, ()) = tokio::join!(ask(&path, &ledger, request(), |_| heard += 1), serving);
         assert_eq!((end.unwrap().unwrap(), heard), ((1, "so".to_owned()), 2));
 
         assert!(matches!(listen(&path).await, Err(Error::InUse { .. })));
         drop(listener);
         // Its file is left behind, as after a kill.
         assert!(path.exists());
-        assert!(ask(&path, &request, |_| {}).await.unwrap().is_none());
+        assert!(ask(&path, &ledger, request(), |_| {}).await.unwrap().is_none());
         listen(&path).await.unwrap();
     }
 }

@@ -536,9 +536,16 @@ async fn serve_commands(listener: UnixListener, desk: Arc<Desk>) {
 
 impl Desk {
     async fn serve(&self, mut asking: Asking) {
-        let Ok(request) = asking.request().await else { return };
+        let Ok((of, request)) = asking.request().await else { return };
         let _turn = self.turn.lock().await;
+        let own = control::resolved(self.ledger.path());
         let (code, text) = match request {
+            // Done here, it would be done to what nobody named.
+            Request::Redecide { .. } | Request::Repair { .. } if of != own => {
+                let (of, own) = (of.display(), own.display());
+                let mend = "give one of the two another daemon.socket";
+                (1, format!("the daemon that answers works on {own}, not on {of}; {mend}"))
+            }
             Request::Redecide { filter } => self.redecide(&mut asking, filter).await,
             Request::Repair { unexplained } => self.repair(unexplained).await,
         };

@@ -147,7 +147,7 @@ async fn read_again(path: &Path, config: &Config, found: &Reconciled) -> Result<
         })
         .collect();
     let request = Request::Repair { unexplained: unexplained.clone() };
-    match control::ask(&config.daemon.socket, &request, |_| {}).await? {
+    match control::ask(&config.daemon.socket, &config.ledger.path, request, |_| {}).await? {
         Some((0, _)) => eprintln!("mailcrm: the daemon reads them now"),
         Some((_, text)) => return Err(Trouble::Failed(text)),
         None => {

@@ -30,7 +30,10 @@ pub(super) async fn redecide(path: &Path, asked: Redecide, json: bool) -> Result
         change(path, &config, filter, &mut shown, &progress).await
     };
     progress.end();
-    shown.end(asked.dry_run)?;
+    // Where nothing was begun there is nothing to sum up.
+    if done.is_ok() || shown.all > 0 {
+        shown.end(asked.dry_run)?;
+    }
     done?;
     if shown.troubles > 0 { Err(Trouble::Told) } else { Ok(()) }
 }
@@ -44,7 +47,8 @@ async fn change(
     progress: &Progress,
 ) -> Result<(), Trouble> {
     let request = Request::Redecide { filter: filter.clone() };
-    let answered = control::ask(&config.daemon.socket, &request, |answer| match answer {
+    let (socket, ledger) = (&config.daemon.socket, &config.ledger.path);
+    let answered = control::ask(socket, ledger, request, |answer| match answer {
         Answer::Line(line) => {
             if let Ok(one) = serde_json::from_value(line) {
                 shown.told(Told::One(one), progress);
