@@ -15,7 +15,7 @@ use crate::config::{Config, Mailbox};
 use crate::crm::bitrix24::Portal;
 use crate::daemon::{crm_access, with_sandbox};
 use crate::filing::FiledMailbox;
-use crate::filing::simulate::{Letter, Outcome, Simulation};
+use crate::filing::simulate::{self, Letter, Outcome, Simulation};
 use crate::folder::{Role, window_start};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::Arrived;
@@ -97,7 +97,8 @@ async fn one(
     let access = crm_access(config).await?;
     let portal = Portal::new(access.options)?;
     let work = async {
-        let mut simulation = Simulation::new(&portal, ledger.as_ref(), finds_filed).await?;
+        let simulation = Simulation::new(&portal, ledger.as_ref(), finds_filed).await;
+        let mut simulation = simulation.map_err(simulate::Error::from)?;
         let employees = simulation.addresses().clone();
         let mut reader = Reader {
             mailbox,

@@ -213,11 +213,12 @@ impl<'a, C: Crm> Simulation<'a, C> {
         let found = self.knowledge.found.get(&wanted).cloned().flatten();
         if let Some(owner) = found.as_ref().and_then(|found| found.owner) {
             let fact = format!("the CRM has it already, as activity on {owner}");
-            self.note(message_id, vec![owner]);
+            let cards = self.filed_on(owner, &message.fingerprint).await?;
+            self.note(message_id, cards.clone());
             return Ok(Outcome {
                 state: State::Saved,
                 reason: None,
-                cards: vec![(owner.kind, Some(owner.id))],
+                cards: cards.into_iter().map(|card| (card.kind, Some(card.id))).collect(),
                 creates: Vec::new(),
                 responsible: found.and_then(|found| found.responsible),
                 candidates: Vec::new(),
@@ -307,6 +308,21 @@ impl<'a, C: Crm> Simulation<'a, C> {
                 Ok(nothing(reason.state(), Some(reason), evidence))
             }
         }
+    }
+
+    /// The cards of a message that was filed on `owner`: the CRM was asked for that one only, the
+    /// ledger knows the others too, unless the activity was moved since.
+    async fn filed_on(
+        &self,
+        owner: CardRef,
+        fingerprint: &[u8; 32],
+    ) -> Result<Vec<CardRef>, ledger::Error> {
+        let known = match self.ledger {
+            Some(ledger) => ledger.same(*fingerprint).await?,
+            None => None,
+        };
+        let cards = known.map(|known| known.cards).filter(|cards| cards.first() == Some(&owner));
+        Ok(cards.unwrap_or_else(|| vec![owner]))
     }
 
     fn note(&mut self, message_id: Option<String>, cards: Vec<CardRef>) {

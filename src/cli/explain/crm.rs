@@ -8,7 +8,7 @@ use crate::config::{Config, Mailbox};
 use crate::crm::bitrix24::Portal;
 use crate::daemon::{crm_access, sandbox_path, with_sandbox};
 use crate::filing::FiledMailbox;
-use crate::filing::simulate::{Letter, Outcome, Simulation};
+use crate::filing::simulate::{self, Letter, Outcome, Simulation};
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::rules::admit::Admitted;
@@ -70,7 +70,12 @@ pub(super) async fn ask(
     let work = async {
         let mut simulation =
             Simulation::new(&portal, ledger, false).await.map_err(|error| told(&error))?;
-        let outcomes = simulation.file(vec![letter], |_| {}).await.map_err(|error| told(&error))?;
+        let outcomes =
+            simulation.file(vec![letter], |_| {}).await.map_err(|error| match error {
+                // That it cannot be asked is said where this is told.
+                simulate::Error::Crm(failure) => told(&failure),
+                simulate::Error::Ledger(error) => told(&error),
+            })?;
         let outcome = outcomes.into_iter().next();
         let outcome = outcome.ok_or_else(|| "nothing was decided".to_owned())?;
         Ok(Asked { outcome, employees: simulation.employees().clone() })
