@@ -24,6 +24,7 @@ mod one_ledger;
 mod other_servers;
 mod outage;
 mod parse_properties;
+mod plan;
 mod redecide;
 mod rules_in_the_crm;
 mod rules_of_admission;
