@@ -83,7 +83,7 @@ impl Daemon {
         let mut lines = Vec::new();
         for table in tables.map(Result::unwrap) {
             let mut rows = ledger.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
-            let names: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+            let names: Vec<String> = rows.column_names().map(str::to_owned).collect();
             let line = |row: &rusqlite::Row<'_>| {
                 let mut line = table.clone();
                 for (column, name) in names.iter().enumerate() {
