@@ -265,7 +265,7 @@ fn plan_with_another_configuration_shows_what_it_does_otherwise() {
     let text =
         scene.daemon.mailcrm(&["plan", "sales", "--with", new_path.to_str().unwrap()]).stdout;
     assert!(text.contains("8 of 12 messages would be decided otherwise"), "{text}");
-    assert!(text.contains("queued->skipped"), "{text}");
+    assert!(text.contains("queued=>skipped"), "{text}");
     assert!(!scene.daemon.ledger_path().exists());
     assert_same(&scene.crm.contents(), &crm);
 
