@@ -26,7 +26,7 @@ mod rounds;
 pub mod simulate;
 mod suspects;
 mod trouble;
-mod vcards;
+pub mod vcards;
 mod write;
 
 use busy::Busy;

@@ -13,8 +13,11 @@ use crate::rules::admit::is_inside;
 use crate::rules::{Direction, Evidence, Policy};
 use crate::{events, unix_now};
 
-/// Names of what is made of the cards of one mail, in their order; the rest is left alone.
-const KINDS: [&str; 10] = [
+/// Cards of one mail that are taken; the rest is left alone.
+pub const MOST: usize = 10;
+
+/// Names of what is made of them, in their order.
+const KINDS: [&str; MOST] = [
     "vcard-0", "vcard-1", "vcard-2", "vcard-3", "vcard-4", "vcard-5", "vcard-6", "vcard-7",
     "vcard-8", "vcard-9",
 ];

@@ -186,6 +186,26 @@ impl Ledger {
         .await
     }
 
+    /// Fingerprints of filed messages with numbers above `after`, in order, at most `limit`, each
+    /// with its number.
+    pub async fn filed_fingerprints(
+        &self,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<(i64, [u8; 32])>, Error> {
+        self.read("read fingerprints", move |conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT id, fingerprint FROM message
+                 WHERE id > ?1 AND state = 'saved' ORDER BY id LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after, int(limit)], |row| {
+                Ok((row.get("id")?, row.get("fingerprint")?))
+            })?;
+            rows.collect()
+        })
+        .await
+    }
+
     /// The first of these Message-IDs that was filed or, if `owed_too`, is owed.
     pub async fn parent(
         &self,

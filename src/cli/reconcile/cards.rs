@@ -1,5 +1,6 @@
 //! Cards in the CRM that bear our origin ids, against the ledger.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,6 +12,8 @@ use crate::config::Config;
 use crate::crm::bitrix24::Portal;
 use crate::crm::{Crm, Failure, Made};
 use crate::daemon::{crm_access, with_sandbox};
+use crate::filing::content::{origin, origin_of_vcard};
+use crate::filing::vcards;
 use crate::ledger::Ledger;
 
 /// How long a CRM that does not answer is waited for.
@@ -18,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running daemon files with the same webhook: it keeps most of what the portal lets through.
 const SHARE: f64 = 0.5;
 const BURST: u32 = 5;
+/// Kinds of cards that are made for mail.
+const KINDS: [CardKind; 3] = [CardKind::Lead, CardKind::Contact, CardKind::Deal];
+/// Messages looked at together.
+const FINGERPRINTS: u64 = 10_000;
 
 /// A card of ours that this ledger does not know. The keys are public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,7 +49,7 @@ pub(super) async fn unknown(
     let portal = Portal::new(access.options)?;
     let work = async {
         let mut found = Vec::new();
-        for kind in [CardKind::Lead, CardKind::Contact, CardKind::Deal] {
+        for kind in KINDS {
             let mut after = 0;
             loop {
                 let page = match page(&portal, kind, after).await {
@@ -58,9 +65,32 @@ pub(super) async fn unknown(
                 found.extend(unknown.map(|(card, _)| card));
             }
         }
-        Ok::<_, Trouble>((found, None))
+        Ok::<_, Trouble>((without_mail(ledger, found).await?, None))
     };
     with_sandbox(access.sandbox, work).await
+}
+
+/// Those that no filed mail of the ledger made: of mail that an earlier ledger filed only the
+/// activity is looked up, and the origin ids of the cards follow from the mail.
+async fn without_mail(
+    ledger: &Ledger,
+    found: Vec<UnknownCard>,
+) -> Result<Vec<UnknownCard>, Trouble> {
+    let mut left: HashSet<String> = found.iter().map(|card| card.origin_id.clone()).collect();
+    let mut after = 0;
+    while !left.is_empty() {
+        let page = ledger.filed_fingerprints(after, FINGERPRINTS).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        for (_, fingerprint) in &page {
+            let cards = KINDS.map(|kind| origin(Made::Card(kind), fingerprint));
+            let of_vcards = (0..vcards::MOST).map(|card| origin_of_vcard(card, fingerprint));
+            for origin in cards.into_iter().chain(of_vcards) {
+                left.remove(&origin.0);
+            }
+        }
+    }
+    Ok(found.into_iter().filter(|card| left.contains(&card.origin_id)).collect())
 }
 
 async fn page(portal: &Portal, kind: CardKind, after: u64) -> Result<Vec<UnknownCard>, String> {
