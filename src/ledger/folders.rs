@@ -290,7 +290,7 @@ impl Ledger {
     ) -> Result<(), Error> {
         self.write("read a folder again", move |tx| {
             tx.execute(
-                "UPDATE folder SET cursor = min(cursor, ?4)
+                "UPDATE folder SET cursor = min(cursor, ?4), first_until = max(first_until, cursor)
                  WHERE name = ?2 AND uid_validity = ?3
                    AND mailbox IN (SELECT id FROM mailbox WHERE name = ?1)",
                 params![mailbox, folder, uid_validity, from.saturating_sub(1)],
