@@ -31,4 +31,5 @@ mod repair;
 mod rules_in_the_crm;
 mod rules_of_admission;
 mod rules_of_clients;
+mod rules_of_creation;
 mod structure;

@@ -35,6 +35,7 @@ fn a_move_into_spam_after_the_filing_is_a_further_place_and_changes_nothing() {
     });
     let told = desk.explain("filed@shop.example");
     assert!(told.contains(": saved\n") && told.contains("lead:1 "), "{told}");
+    assert!(told.contains("moved into a folder of role spam after it was filed"), "{told}");
     assert_eq!(desk.scene.filed().len(), 2);
     reconciled(&desk.daemon);
 }
