@@ -33,3 +33,4 @@ mod rules_of_admission;
 mod rules_of_clients;
 mod rules_of_creation;
 mod structure;
+mod task;

@@ -227,7 +227,7 @@ mod tests {
         format!(
             "[[mailbox]]\nname = \"{name}\"\naddress = \"{name}@example.com\"\nowner = 7\n\
              [mailbox.imap]\nhost = \"imap.example.com\"\nusername = \"{name}\"\n\
-             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n[mailbox.crm]\ntask = true\n"
+             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n[mailbox.crm]\nsave_folder = \"CRM\"\n"
         )
     }
 
@@ -239,7 +239,7 @@ mod tests {
             assert!(findings.iter().all(|finding| !finding.text.contains("hunter2")));
             findings
                 .into_iter()
-                .filter(|finding| finding.text.contains(".task"))
+                .filter(|finding| finding.text.contains(".save_folder"))
                 .map(|finding| finding.mailbox)
                 .collect()
         };

@@ -227,7 +227,7 @@ pub const KEYS: &[Key] = &[
     flag("mailbox[].crm.bind_contact", true),
     key("mailbox[].crm.deadline", Kind::Text, Default::Text(d::DEADLINE)),
     flag("mailbox[].crm.complete_on_reply", true),
-    later("mailbox[].crm.task", Kind::Flag, Default::Flag(false)),
+    flag("mailbox[].crm.task", false),
     key("mailbox[].crm.max_attachment_mib", Kind::Whole {
         min: 0, below: "a file has at least no bytes",
         max: d::MAX_ATTACHMENT_MIB_MAX, above: "files are held in memory",

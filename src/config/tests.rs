@@ -774,7 +774,6 @@ fn each_key_not_yet_in_force_is_one_warning_and_only_if_given() {
             "mailbox[sales].smtp.host",
             "mailbox[sales].crm.save_keyword",
             "mailbox[sales].crm.save_folder",
-            "mailbox[sales].crm.task",
         ]
     );
     let smtp = config.mailboxes[0].smtp.as_ref().unwrap();

@@ -20,6 +20,8 @@ pub struct OriginId(pub String);
 pub enum Made {
     Card(CardKind),
     Activity,
+    /// A to-do on this card. It has no origin id of its own: a line of its text says whose it is.
+    Todo(CardRef),
 }
 
 /// A card to be made.
@@ -144,6 +146,23 @@ impl std::fmt::Debug for File {
     }
 }
 
+/// A to-do for the person responsible for a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TodoDraft {
+    pub owner: CardRef,
+    pub origin: OriginId,
+    /// Not empty. Cut to the CRM's limits by the CRM's own module.
+    pub title: String,
+    /// What it is about, in our own words: nothing that was written in a mail, for the line by
+    /// which it is found again is written below.
+    pub text: String,
+    pub responsible: u64,
+    /// Unix seconds.
+    pub deadline: i64,
+    /// The activity that it is about.
+    pub activity: u64,
+}
+
 /// An activity found by its origin id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -152,9 +171,9 @@ pub struct Found {
     pub owner: Option<CardRef>,
     /// Responsible employee.
     pub responsible: Option<u64>,
-    /// For activities: completed. For cards false.
+    /// For activities and to-dos: completed. For cards false.
     pub completed: bool,
-    /// For activities: the text is already there, so that the content was written.
+    /// For activities and to-dos: the text is already there, so that the content was written.
     pub has_text: bool,
 }
 
@@ -263,7 +282,8 @@ pub trait Crm: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Option<ActivityNow>>, Failure>> + Send;
 
     /// The next of the things that bear our originator and an origin id, in order of their numbers, all above
-    /// `after`. Never empty but at the end. The originator of every row is compared.
+    /// `after`. Never empty but at the end. The originator of every row is compared. To-dos bear none: of them
+    /// there is nothing.
     fn ours(
         &self,
         kind: Made,
@@ -298,7 +318,11 @@ pub trait Crm: Send + Sync {
         content: &ActivityContent,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Completes an activity; may be repeated.
+    /// Adds a to-do and returns its number. [`Fate::Refused`] too if the CRM has no to-dos, or does not let us make
+    /// them: that says nothing about any other call.
+    fn add_todo(&self, draft: &TodoDraft) -> impl Future<Output = Result<u64, Failure>> + Send;
+
+    /// Completes an activity or a to-do; may be repeated.
     fn complete_activity(&self, activity: u64) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// The cards of an activity that the CRM made itself, its owner first, and who is responsible;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::content::{kinds, origin, origin_of_vcard};
 use super::trouble::seconds;
-use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files, vcards};
+use super::{Directory, FiledMailbox, Filing, Knowledge, Settings, files, todo, vcards};
 use crate::card::{CardKind, CardNow, CardRef, Client, OpenCard};
 use crate::crm::{Crm, Made, OriginId};
 use crate::folder::Role;
-use crate::ledger::{self, Entry, Filed, MadeRow, Outcome, Parent};
+use crate::ledger::{self, Entry, Filed, MadeRow, Outcome, Parent, Plan};
 use crate::message::{self, Address, FromBody, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
 use crate::rules::place::{Coded, Placed, Placement, Situation, Thread, place};
@@ -100,6 +100,14 @@ impl Case {
         }
     }
 
+    /// The card that owns the activity, if that is known by now.
+    pub(super) fn owner(&self, plan: &Plan) -> Option<CardRef> {
+        plan.owner.or_else(|| {
+            let kind = *plan.create.last()?;
+            Some(CardRef { kind, id: self.made(kind.as_str())?.crm_id? })
+        })
+    }
+
     /// What is to be looked up by origin id before anything is made.
     pub(super) fn look_ups(
         &self,
@@ -115,15 +123,22 @@ impl Case {
         if self.must_look("activity") || content_lost {
             wanted.push(Made::Activity);
         }
-        let create = match &self.entry.plan {
-            Some(plan) => plan.create.clone(),
+        let (create, owner) = match &self.entry.plan {
+            Some(plan) => (plan.create.clone(), self.owner(plan)),
             None => match self.place(directory, knowledge).map(|placed| placed.placement) {
-                Some(Placement::Create { what, client, .. }) => kinds(what, client.is_some()),
-                Some(Placement::File { .. } | Placement::Park(_) | Placement::Skip(_)) | None => {
-                    Vec::new()
+                Some(Placement::Create { what, client, .. }) => {
+                    (kinds(what, client.is_some()), None)
                 }
+                Some(Placement::File { owner, .. }) => (Vec::new(), Some(owner)),
+                Some(Placement::Park(_) | Placement::Skip(_)) | None => (Vec::new(), None),
             },
         };
+        if let Some(owner) = owner
+            && self.mail.as_ref().is_some_and(Mail::asks_for_todo)
+            && self.must_look(todo::KIND)
+        {
+            wanted.push(Made::Todo(owner));
+        }
         for kind in create {
             if self.must_look(kind.as_str()) {
                 wanted.push(Made::Card(kind));

@@ -2,7 +2,7 @@
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use sha2::{Digest, Sha256};
 
 use crate::card::{CardKind, CardRef};
@@ -21,6 +21,7 @@ pub fn origin(made: Made, fingerprint: &[u8; 32]) -> OriginId {
     let kind = match made {
         Made::Activity => "activity",
         Made::Card(kind) => kind.as_str(),
+        Made::Todo(_) => "todo",
     };
     let mut digest = Sha256::new();
     digest.update(kind.as_bytes());
@@ -62,6 +63,17 @@ pub fn deadline(now: i64, at: Option<Time>, zone: &TimeZone) -> Option<i64> {
     // A day without that hour (clocks put forward) must not end in the past.
     let latest = now.checked_add(SignedDuration::from_mins(1)).ok()?;
     Some(tomorrow.max(latest).timestamp().as_second())
+}
+
+/// When a mail is to be answered: the deadline of its activity, or the end of tomorrow if that has
+/// none.
+pub fn todo_deadline(now: i64, at: Option<Time>, zone: &TimeZone) -> i64 {
+    let end_of_tomorrow = || {
+        let today = Timestamp::from_second(now).ok()?.to_zoned_datetime(zone.clone()).date();
+        let next = today.checked_add(2.days()).ok()?.to_datetime(Time::midnight());
+        Some(next.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_second() - 1)
+    };
+    deadline(now, at, zone).or_else(end_of_tomorrow).unwrap_or(now)
 }
 
 /// Title of a card, subject of an activity.
@@ -274,6 +286,24 @@ mod tests {
     }
 
     #[test]
+    fn todo_without_a_deadline_is_due_at_the_end_of_tomorrow() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
+        let evening = Some(jiff::civil::time(19, 0, 0, 0));
+        #[rustfmt::skip]
+        let cases = &[
+            ("with a deadline", "2024-05-02T07:00:00Z", evening, "2024-05-02T17:00:00Z"),
+            ("late",            "2024-05-02T20:00:00Z", evening, "2024-05-03T17:00:00Z"),
+            ("none",            "2024-05-02T07:00:00Z", None,    "2024-05-03T21:59:59Z"),
+            ("after midnight",  "2024-05-01T22:30:00Z", None,    "2024-05-03T21:59:59Z"),
+            ("over the change", "2024-03-30T20:00:00Z", None,    "2024-03-31T21:59:59Z"),
+        ];
+        for (name, now, time, expected) in cases {
+            assert_eq!(todo_deadline(at(now), *time, &zone), at(expected), "{name}");
+        }
+    }
+
+    #[test]
     fn files_over_the_limit_are_named_with_their_size() {
         let body = Body {
             text: "Hello".into(),
@@ -336,6 +366,10 @@ mod tests {
     fn origin_differs_by_kind_and_message() {
         let one = origin(Made::Activity, &[1; 32]);
         assert_ne!(one, origin(Made::Card(CardKind::Lead), &[1; 32]));
+        let [todo, elsewhere] = [CardKind::Lead, CardKind::Deal]
+            .map(|kind| origin(Made::Todo(CardRef { kind, id: 1 }), &[1; 32]));
+        assert_ne!(one, todo);
+        assert_eq!(todo, elsewhere, "whatever the card");
         assert_ne!(one, origin(Made::Activity, &[2; 32]));
         assert_eq!(one.0.len(), 64);
     }

@@ -93,6 +93,7 @@ impl<C: Crm> Filing<C> {
                 }
             },
         };
+        self.complete_todo(case).await?;
         self.ledger.completed(entry.id, attempt, unix_now()).await?;
         Ok(())
     }
@@ -165,6 +166,7 @@ impl<C: Crm> Filing<C> {
                 Err(failure) => return Err(Stop::Undone(Undone { kind: None, failure })),
             }
         }
+        self.todo(knowledge, case, mail, owner, activity, plan.responsible, &mut evidence).await?;
         let mut cards = vec![owner];
         let named = |client: &CardRef| *client != owner && bound && !unbound.contains(client);
         cards.extend(client.filter(named));

@@ -25,6 +25,7 @@ mod lost;
 mod rounds;
 pub mod simulate;
 mod suspects;
+mod todo;
 mod trouble;
 pub mod vcards;
 mod write;

@@ -172,6 +172,21 @@ impl Ledger {
         .await
     }
 
+    /// The number of what was made as `kind` when a message was filed.
+    pub async fn made_of(&self, message: i64, kind: &'static str) -> Result<Option<u64>, Error> {
+        self.read("look for what was made", move |conn| {
+            let made: Option<Option<u64>> = conn
+                .prepare_cached(
+                    "SELECT d.crm_id FROM entry e JOIN made d ON d.entry = e.id
+                     WHERE e.message = ?1 AND e.action = 'file' AND d.kind = ?2",
+                )?
+                .query_row(params![message, kind], |row| row.get("crm_id"))
+                .optional()?;
+            Ok(made.flatten())
+        })
+        .await
+    }
+
     /// Which of these origin ids are of something that this ledger made or took over.
     pub async fn known_origins(&self, origins: Vec<String>) -> Result<Vec<bool>, Error> {
         self.read("look for what was made", move |conn| {

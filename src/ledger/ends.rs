@@ -36,6 +36,11 @@ impl Ledger {
                  WHERE entry = ?1 AND kind IN ('activity', 'content')",
                 params![entry],
             )?;
+            // A to-do that is not on the new card is made there; its call may still be at work.
+            tx.execute(
+                "UPDATE made SET look_up = 1, crm_id = NULL WHERE entry = ?1 AND kind = 'todo'",
+                params![entry],
+            )?;
             add_evidence(tx, message, &[Evidence::new("card-gone", fact)])?;
             if let Some(attempt) = attempt {
                 note(tx, &attempt)?;

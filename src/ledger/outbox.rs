@@ -54,7 +54,7 @@ pub struct Plan {
 /// One thing that an entry has made or may have made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeRow {
-    /// `lead`, `contact`, `deal`, `activity` or `content`.
+    /// `lead`, `contact`, `deal`, `activity`, `content`, `todo` or `vcard-N`.
     pub kind: String,
     pub look_up: bool,
     /// Unix seconds of the last sending.

@@ -286,6 +286,38 @@ pub fn bindings(result: &Value) -> Option<Vec<CardRef>> {
     )
 }
 
+/// A to-do as `crm.activity.list` writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TodoRow {
+    pub id: u64,
+    pub owner: Option<CardRef>,
+    pub responsible: Option<u64>,
+    pub completed: bool,
+    pub provider: String,
+    pub text: String,
+}
+
+/// The to-dos of a `crm.activity.list` answer; `None` if it is no such answer.
+pub fn todo_rows(result: &Value) -> Option<Vec<TodoRow>> {
+    let todo_row = |row: &Value| {
+        let activity = activity_row(row)?;
+        Some(TodoRow {
+            id: activity.id,
+            owner: activity.owner,
+            responsible: activity.responsible,
+            completed: activity.completed,
+            provider: text_at(row, "PROVIDER_ID").unwrap_or_default(),
+            text: text_at(row, "DESCRIPTION").unwrap_or_default(),
+        })
+    };
+    list(result)?.into_iter().map(todo_row).collect()
+}
+
+/// The number of a to-do that was made.
+pub fn made_todo(result: &Value) -> Option<u64> {
+    number_at(result, "id")
+}
+
 /// The number of a card that was made.
 pub fn made_card(result: &Value) -> Option<u64> {
     number_at(result.get("item")?, "id")

@@ -13,7 +13,7 @@ use crate::rules::Direction;
 
 use super::answers::{entity_name, entity_type};
 use super::batch::{Command, PlainAddress, Word};
-use super::limits;
+use super::{limits, todos};
 
 /// The kinds of cards that bear addresses, in the order in which they are asked for.
 pub const WITH_ADDRESS: [CardKind; 3] = [CardKind::Lead, CardKind::Contact, CardKind::Company];
@@ -141,6 +141,7 @@ pub fn made(made: Made, originator: &Word, origin: &Word) -> Command {
             .all("select[]", &MADE_ACTIVITY)
             .fixed("order[ID]", "ASC")
             .fixed("start", "-1"),
+        Made::Todo(owner) => todos::page(owner, 0),
     }
 }
 
@@ -175,6 +176,7 @@ pub fn made_by_odd_originator(made: Made, originator: &str, origin: &str) -> (&'
                 "start": -1,
             }),
         ),
+        Made::Todo(owner) => todos::page_alone(owner, 0),
     }
 }
 
@@ -191,10 +193,11 @@ const ACTIVITY_NOW: [&str; 6] =
     // Parties come only where they are asked for by name.
     ["ID", "OWNER_TYPE_ID", "OWNER_ID", "RESPONSIBLE_ID", "COMPLETED", "COMMUNICATIONS"];
 
-/// The next [`PAGE`] things that bear our originator. No call for a batch: an originator may be any text.
-pub fn ours(made: Made, originator: &str, after: u64) -> (&'static str, Value) {
+/// The next [`PAGE`] things that bear our originator; `None` for what bears none. No call for a batch: an originator
+/// may be any text.
+pub fn ours(made: Made, originator: &str, after: u64) -> Option<(&'static str, Value)> {
     match made {
-        Made::Card(kind) => (
+        Made::Card(kind) => Some((
             "crm.item.list",
             json!({
                 "entityTypeId": entity_type(kind),
@@ -203,8 +206,8 @@ pub fn ours(made: Made, originator: &str, after: u64) -> (&'static str, Value) {
                 "order": { "id": "ASC" },
                 "start": -1,
             }),
-        ),
-        Made::Activity => (
+        )),
+        Made::Activity => Some((
             "crm.activity.list",
             json!({
                 "filter": { "ORIGINATOR_ID": originator, ">ID": after },
@@ -212,7 +215,8 @@ pub fn ours(made: Made, originator: &str, after: u64) -> (&'static str, Value) {
                 "order": { "ID": "ASC" },
                 "start": -1,
             }),
-        ),
+        )),
+        Made::Todo(_) => None,
     }
 }
 
@@ -293,7 +297,7 @@ fn bracketed(message_id: &str) -> String {
 }
 
 /// ISO 8601 with offset. Before 1970 and beyond what can be written: the nearest that can.
-fn iso_time(unix_seconds: i64) -> String {
+pub(super) fn iso_time(unix_seconds: i64) -> String {
     let last = jiff::Timestamp::MAX;
     let time = jiff::Timestamp::from_second(unix_seconds.clamp(0, last.as_second()));
     time.unwrap_or(last).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()

@@ -89,6 +89,19 @@ pub fn is_not_found(code: &str, text: &str) -> bool {
     }
 }
 
+/// A no to one method, whatever it is called for, which says nothing about the others: an old portal, a plan, a
+/// role, an administrator.
+pub fn is_about_method(code: &str) -> bool {
+    matches!(
+        code,
+        "ERROR_METHOD_NOT_FOUND"
+            | "WRONG_LICENSE"
+            | "ACCESS_DENIED"
+            | "METHOD_CONFIRM_WAITING"
+            | "METHOD_CONFIRM_DENIED"
+    )
+}
+
 fn is_subscription(text: &str) -> bool {
     text.to_ascii_lowercase().contains("subscription")
 }
@@ -151,6 +164,7 @@ pub fn classify(effect: Effect, status: u16, code: &str, text: &str) -> Fate {
         | "ERROR_ARGUMENT"
         | "INVALID_ARG_VALUE"
         | "CRM_FIELD_ERROR_VALUE_NOT_VALID"
+        | "WRONG_DATETIME_FORMAT"
         | "100" => Fate::Refused,
         _ => by_text(effect, status, code, text),
     }
@@ -279,6 +293,7 @@ mod tests {
             ("ERROR_CORE",                400, "Email send error.",            WritesToCard, UNCLEAR),
             ("",                          400, "Disk resource exhausted",      Writes, Refused),
             ("ERROR_CORE",                400, "Disk resource exhausted",      Writes, Refused),
+            ("WRONG_DATETIME_FORMAT",     400, "Wrong datetime format",        WritesToCard, Refused),
             ("NEW_CODE",                  400, "whatever",                     Writes, Refused),
             ("NEW_CODE",                  401, "whatever",                     Writes, BLOCKED),
             ("NEW_CODE",                  403, "whatever",                     Writes, BLOCKED),

@@ -63,6 +63,10 @@ pub fn check(method: &str, body: &[u8]) -> Result<(), &'static str> {
             let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable card")?;
             if only_adds(&body) { Ok(()) } else { Err("a contact is added to, never changed") }
         }
+        "crm.activity.todo.add" => {
+            let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable to-do")?;
+            if is_plain_todo(&body) { Ok(()) } else { Err("a to-do without blocks only") }
+        }
         "batch" => {
             let body: Value = serde_json::from_slice(body).map_err(|_| "unreadable batch")?;
             batch(&body)
@@ -100,6 +104,25 @@ fn only_adds(body: &Value) -> bool {
 }
 
 const CONTACT: u64 = 3;
+
+/// Whether a to-do has nothing but a text, a card, a person and a time: its further blocks (calendar, client,
+/// link) do more than add one.
+fn is_plain_todo(body: &Value) -> bool {
+    const PLAIN: [&str; 7] = [
+        "ownerTypeId",
+        "ownerId",
+        "deadline",
+        "title",
+        "description",
+        "responsibleId",
+        "parentActivityId",
+    ];
+    body.as_object().is_some_and(|body| {
+        body.iter().all(|(name, value)| {
+            PLAIN.contains(&name.as_str()) && !value.is_object() && !value.is_array()
+        })
+    })
+}
 
 /// Whether an element of `fm` is a new one: with a number it would change what is there.
 fn is_new(element: &Value) -> bool {
@@ -285,6 +308,34 @@ mod tests {
             assert_eq!(leaves("Crm.Item.Update.json", &body), may, "{name}");
         }
         assert!(!leaves("crm.item.update", &json!({"entityTypeId": 3, "id": 7})));
+    }
+
+    #[test]
+    fn a_todo_is_only_what_it_says() {
+        let plain = json!({"ownerTypeId": 2, "ownerId": 7, "deadline": "2030-01-01T10:00:00+00:00",
+            "title": "Answer: x", "description": "y", "responsibleId": 6, "parentActivityId": 9});
+        let with = |key: &str, value: Value| {
+            let mut body = plain.clone();
+            if let Some(body) = body.as_object_mut() {
+                body.insert(key.to_owned(), value);
+            }
+            body
+        };
+        #[rustfmt::skip]
+        let cases = [
+            ("plain",            plain.clone(),                                         true),
+            ("blocks",           with("settings", json!([{"id": "calendar"}])),         false),
+            ("an activity",      with("fields", json!({"TYPE_ID": 4})),                 false),
+            ("other case",       with("TITLE", json!("x")),                             false),
+            ("a text of parts",  with("description", json!(["a"])),                     false),
+            ("no map",           json!([]),                                             false),
+        ];
+        for (name, body, may) in cases {
+            assert_eq!(leaves("crm.activity.todo.add", &body), may, "{name}");
+            assert_eq!(leaves("Crm.Activity.Todo.Add.json", &body), may, "{name}");
+        }
+        assert!(!leaves("crm.activity.todo.update", &plain));
+        assert!(!leaves("batch", &json!({"cmd": {"a": "crm.activity.todo.add?ownerId=7"}})));
     }
 
     #[test]

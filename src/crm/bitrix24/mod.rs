@@ -2,7 +2,7 @@
 //!
 //! Requests are written in `calls`, `cards`, `multifields`, `batch` and `limits`, answers read in `answers`, failures sorted in
 //! `classify`, all pure. `http` sends, `bucket` slows down, `gate` looks at each request once more, `lookups` puts
-//! questions together, `own` finds what was made here.
+//! questions together, `own` finds what was made here, `todos` is all about to-dos.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::card::{CardNow, CardRef, Employee, Known};
 use crate::crm::{
     ActivityCards, ActivityContent, ActivityDraft, ActivityNow, CardDraft, ContactFacts, Crm,
-    Failure, Fate, Found, Made, OriginId, OwnMade,
+    Failure, Fate, Found, Made, OriginId, OwnMade, TodoDraft,
 };
 
 mod answers;
@@ -27,6 +27,7 @@ mod limits;
 mod lookups;
 mod multifields;
 mod own;
+mod todos;
 #[cfg(test)]
 mod wire_tests;
 
@@ -261,6 +262,18 @@ impl Crm for Portal {
         let effect = Effect::WritesToCard;
         let envelope = self.wire.call(method, Bytes::from(body), effect, &[]).await?;
         self.done(method, effect, envelope.get("result"))
+    }
+
+    async fn add_todo(&self, draft: &TodoDraft) -> Result<u64, Failure> {
+        let call = todos::add(draft, &self.originator);
+        let method = call.0;
+        match self.call(call, Effect::WritesToCard).await {
+            // The activity was made before: what is missing is missing for to-dos alone.
+            Err(failure) if classify::is_about_method(&failure.code) => {
+                Err(Failure { fate: Fate::Refused, ..failure })
+            }
+            other => self.understood(method, Effect::WritesToCard, answers::made_todo(&other?)),
+        }
     }
 
     async fn complete_activity(&self, activity: u64) -> Result<(), Failure> {

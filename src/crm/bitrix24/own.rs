@@ -9,7 +9,7 @@ use super::answers::{self, ActivityRow, CardRow};
 use super::batch::{Command, Word};
 use super::classify::Effect;
 use super::lookups::{ask_in_parts, filter_ignored, rows};
-use super::{MOST_PAGES, Portal, calls};
+use super::{MOST_PAGES, Portal, calls, todos};
 
 const ACTIVITIES: &str = "crm.activity.list";
 const CARDS: &str = "crm.item.list";
@@ -32,22 +32,24 @@ pub async fn find_made(
             _ => alone.push(at),
         }
     }
-    let mut put = |at: usize, result: &Value| -> Result<(), Failure> {
-        if let (Some((made, origin)), Some(place)) = (wanted.get(at), found.get_mut(at)) {
-            *place = match made {
-                Made::Card(kind) => made_card(portal, *kind, origin, result)?,
-                Made::Activity => made_activity(portal, origin, result)?,
-            };
-        }
-        Ok(())
-    };
+    let mut results: Vec<(usize, Value)> = Vec::with_capacity(wanted.len());
     for (at, looked) in batched.into_iter().zip(ask_in_parts(portal, &commands).await?) {
-        put(at, &looked?)?;
+        results.push((at, looked?));
     }
     for at in alone {
         let Some((made, origin)) = wanted.get(at) else { continue };
         let call = calls::made_by_odd_originator(*made, &portal.originator, &origin.0);
-        put(at, &portal.call(call, Effect::Reads).await?)?;
+        results.push((at, portal.call(call, Effect::Reads).await?));
+    }
+    for (at, result) in results {
+        let (Some((made, origin)), Some(place)) = (wanted.get(at), found.get_mut(at)) else {
+            continue;
+        };
+        *place = match made {
+            Made::Card(kind) => made_card(portal, *kind, origin, &result)?,
+            Made::Activity => made_activity(portal, origin, &result)?,
+            Made::Todo(owner) => todos::find(portal, *owner, origin, result).await?,
+        };
     }
     Ok(found)
 }
@@ -111,7 +113,9 @@ type Row = (u64, Option<String>, Option<String>);
 pub async fn ours(portal: &Portal, made: Made, after: u64) -> Result<Vec<OwnMade>, Failure> {
     let mut after = after;
     for _ in 0..MOST_PAGES {
-        let call = calls::ours(made, &portal.originator, after);
+        let Some(call) = calls::ours(made, &portal.originator, after) else {
+            return Ok(Vec::new());
+        };
         let method = call.0;
         let result = portal.call(call, Effect::Reads).await?;
         let all: Vec<Row> = match made {
@@ -119,7 +123,7 @@ pub async fn ours(portal: &Portal, made: Made, after: u64) -> Result<Vec<OwnMade
                 .into_iter()
                 .map(|row| (row.card.id, row.originator, row.origin))
                 .collect(),
-            Made::Activity => portal
+            Made::Activity | Made::Todo(_) => portal
                 .understood(method, Effect::Reads, answers::activity_rows(&result))?
                 .into_iter()
                 .map(|row| (row.id, row.originator, row.origin))

@@ -17,7 +17,7 @@ use super::{Options, Portal};
 use crate::card::{CardKind, CardNow, CardRef, OpenCard};
 use crate::crm::{
     ActivityContent, ActivityDraft, CardDraft, Communication, Crm, EmailMeta, Fate, File, Made,
-    OriginId,
+    OriginId, TodoDraft,
 };
 use crate::rules::Direction;
 
@@ -223,5 +223,17 @@ fn activity() -> ActivityDraft {
         ends_at: None,
         meta: EmailMeta::default(),
         message_id: None,
+    }
+}
+
+fn todo(owner: CardRef, activity: u64) -> TodoDraft {
+    TodoDraft {
+        owner,
+        origin: OriginId("cd".repeat(32)),
+        title: "Answer: presupuesto $result[c0]".into(),
+        text: "The mail is activity 5.".into(),
+        responsible: 6,
+        deadline: 1_741_111_200,
+        activity,
     }
 }

@@ -11,6 +11,9 @@ pub(super) const CALL: i64 = 2;
 pub(super) const EMAIL: i64 = 4;
 pub(super) const PROVIDER: i64 = 6;
 
+/// `PROVIDER_ID` of a to-do.
+pub(super) const TODO: &str = "CRM_TODO";
+
 pub(super) const OUTGOING: i64 = 2;
 
 /// One activity without its text.

@@ -106,7 +106,7 @@ impl Condition<'_> {
 }
 
 fn narrow(conditions: &[Condition<'_>]) -> Narrow {
-    let mut narrow = Narrow::All;
+    let mut narrow = owner(conditions).unwrap_or(Narrow::All);
     for condition in conditions {
         match condition {
             Condition::Column { name: "ID", operator: Operator::Equal, operand, .. } => {
@@ -142,6 +142,21 @@ fn narrow(conditions: &[Condition<'_>]) -> Narrow {
         }
     }
     narrow
+}
+
+/// The card that owns what is asked for, if that is one: an activity is bound to its owner.
+fn owner(conditions: &[Condition<'_>]) -> Option<Narrow> {
+    let number = |wanted: &str| {
+        conditions.iter().find_map(|condition| match condition {
+            Condition::Column { name, operator: Operator::Equal, operand, .. }
+                if *name == wanted && !operand.is_array() =>
+            {
+                Some(operand.int())
+            }
+            Condition::Column { .. } | Condition::Bindings(_) => None,
+        })
+    };
+    Some(Narrow::Card(Kind::of(number("OWNER_TYPE_ID")?)?, number("OWNER_ID")?))
 }
 
 /// How a column is compared; `None` for what is no column, or cannot be asked for.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::activities::{Activity, EMAIL, Narrow, OUTGOING};
+use super::activities::{Activity, EMAIL, Narrow, OUTGOING, TODO};
 use super::cards::{Card, from_json};
 use super::emoji;
 use super::html::Html;
@@ -81,6 +81,7 @@ fn show_activity(
     let (class, what) = match (activity.type_id, activity.direction) {
         (EMAIL, OUTGOING) => ("out", "Outgoing mail"),
         (EMAIL, _) => ("in", "Incoming mail"),
+        _ if activity.provider_id == TODO => ("", "To-do"),
         _ => ("", "Task"),
     };
     html.markup("<div class=\"box mail ").markup(class);
@@ -119,7 +120,7 @@ fn show_activity(
     fact(html, "Parties", &parties.join(", "));
     fact(html, "Responsible", &names.of(activity.responsible));
     fact(html, "Filed by", &names.of(activity.author));
-    if let Some(at) = activity.starts_at {
+    if let Some(at) = activity.starts_at.filter(|_| activity.type_id == EMAIL) {
         fact(html, "Time of the mail", &moment::show(at));
     }
     fact(html, "Recorded here", &moment::show(activity.created_at));

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::activities::{Activity, PROVIDER};
+use super::activities::{Activity, PROVIDER, TODO};
 use super::activity_write::uploaded;
 use super::answer::{Answer, Fault};
 use super::cards::{Card, Kind, note_activity};
@@ -63,6 +63,11 @@ pub(super) fn add_todo(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
     if !call.may_update(&owner)? {
         return Err(Fault::access_denied());
     }
+    // An activity that the to-do is about must be there.
+    let parent = params.get("parentActivityId").int();
+    if parent > 0 && Activity::load(call.tx, parent)?.is_none() {
+        return Err(Fault::coded("NOT_FOUND", "Activity was not found"));
+    }
     let Some(deadline) = moment::read(&params.get("deadline").text()) else {
         return Err(Fault::coded("WRONG_DATETIME_FORMAT", "Wrong datetime format"));
     };
@@ -73,7 +78,7 @@ pub(super) fn add_todo(call: &Call<'_>, params: &Php) -> Result<Answer, Fault> {
         id: 0,
         owner: (owner.kind, owner.id),
         type_id: PROVIDER,
-        provider_id: "CRM_TODO".to_owned(),
+        provider_id: TODO.to_owned(),
         provider_type_id: "TODO".to_owned(),
         direction: 0,
         completed: false,

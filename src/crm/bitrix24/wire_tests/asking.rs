@@ -415,3 +415,74 @@ async fn the_portal_says_who_we_are_and_who_works_there() {
     let employees = portal.employees().await.unwrap();
     assert_eq!((employees.len(), employees[99].id), (100, 100));
 }
+
+#[tokio::test]
+async fn a_todo_is_known_by_its_marker_and_every_row_is_compared() {
+    let deal = card(CardKind::Deal, 314);
+    let origin = OriginId("cd".repeat(32));
+    let marker = format!("Text\nmailcrm {}", origin.0);
+    let row = |id: u64, owner: u64, provider: &str, text: &str| {
+        json!({"ID": id.to_string(), "OWNER_TYPE_ID": "2", "OWNER_ID": owner.to_string(),
+            "PROVIDER_ID": provider, "DESCRIPTION": text, "COMPLETED": "Y"})
+    };
+    let plain = move |from: u64| -> Vec<Value> {
+        (from..from + 50).map(|id| row(id, 314, "CRM_TODO", "Call back")).collect()
+    };
+    let ours = marker.clone();
+    let wanted = [(Made::Todo(deal), origin.clone())];
+    let peer = Peer::start(move |asked, at| {
+        // Those of another card, another kind, and of another originator.
+        let others = json!([
+            row(1, 315, "CRM_TODO", &ours),
+            row(2, 314, "CRM_EMAIL", &ours),
+            row(3, 314, "CRM_TODO", &ours.replace("mailcrm", "other")),
+        ]);
+        if asked.method() == "batch" {
+            return batch(asked, |method, params| {
+                assert_eq!(method, "crm.activity.list");
+                let of = |key: &str| param(params, key).to_owned();
+                assert_eq!(
+                    [
+                        of("filter[OWNER_TYPE_ID]"),
+                        of("filter[OWNER_ID]"),
+                        of("filter[PROVIDER_ID]")
+                    ],
+                    ["2", "314", "CRM_TODO"]
+                );
+                assert_eq!([of("filter[>ID]"), of("start")], ["0", "-1"]);
+                match at {
+                    0 => Ok(others.clone()),
+                    1 => {
+                        Ok(json!([row(8, 314, "CRM_TODO", &ours), row(7, 314, "CRM_TODO", &ours)]))
+                    }
+                    // It stands on a further page, and then on none.
+                    2 | 4 => Ok(json!(plain(10))),
+                    // A dropped filter.
+                    6 => Ok((1..=50).map(|id| row(id, 9, "CRM_TODO", "x")).collect()),
+                    _ => Err("ERROR_CORE"),
+                }
+            });
+        }
+        assert_eq!(asked.method(), "crm.activity.list");
+        assert_eq!(asked.body["filter"][">ID"], 59);
+        assert_eq!(asked.body["filter"]["OWNER_ID"], 314);
+        match at {
+            3 => ok(json!([row(60, 314, "CRM_TODO", &ours)])),
+            _ => ok(json!([])),
+        }
+    })
+    .await;
+    let portal = peer.portal();
+    let found = async || {
+        let found = portal.find_made(&wanted).await;
+        found.map(|found| found[0].as_ref().map(|found| (found.id, found.completed)))
+    };
+    assert_eq!(found().await, Ok(None));
+    assert_eq!(found().await, Ok(Some((7, true))), "the first of two");
+    assert_eq!(found().await, Ok(Some((60, true))));
+    assert_eq!(found().await, Ok(None));
+    for _ in 0..2 {
+        let failure = found().await.unwrap_err();
+        assert!(matches!(failure.fate, Fate::Deferred { ambiguous: false, .. }), "{failure:?}");
+    }
+}

@@ -300,3 +300,46 @@ async fn mail_methods_are_called_by_the_third_protocol() {
     );
     assert_eq!(peer.asked()[0].path, format!("/rest/api/1/{SECRET}/mail.mailbox.list"));
 }
+
+#[tokio::test]
+async fn a_todo_is_one_post_and_its_number_is_read() {
+    let peer = Peer::start(|_, _| ok(json!({"id": 999}))).await;
+    let portal = peer.portal();
+    assert_eq!(portal.add_todo(&todo(card(CardKind::Deal, 314), 5)).await, Ok(999));
+    let asked = &peer.asked()[0];
+    assert_eq!(asked.method(), "crm.activity.todo.add");
+    assert_eq!(
+        asked.body,
+        json!({
+            "ownerTypeId": 2, "ownerId": 314, "deadline": "2025-03-04T18:00:00+00:00",
+            "title": "Answer: presupuesto $result[c0]",
+            "description": format!("The mail is activity 5.\nmailcrm {}", "cd".repeat(32)),
+            "responsibleId": 6, "parentActivityId": 5,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_no_to_todos_is_no_to_nothing_else() {
+    #[rustfmt::skip]
+    let cases = [
+        ("an old portal",   404, "ERROR_METHOD_NOT_FOUND", "Method not found!",      Fate::Refused),
+        ("no right",        400, "ACCESS_DENIED",          "You do not have permission to perform this operation", Fate::Refused),
+        ("a plan",          403, "ACCESS_DENIED",          "The feature is not available", Fate::Refused),
+        ("the card",        400, "OWNER_NOT_FOUND",        "Owner was not found",    Fate::CardGone),
+        ("the activity",    400, "NOT_FOUND",              "Activity was not found", Fate::CardGone),
+        ("the time",        400, "WRONG_DATETIME_FORMAT",  "Wrong datetime format",  Fate::Refused),
+        ("a parameter",     400, "100",                    "Could not find value for parameter {deadline}", Fate::Refused),
+        ("no scope at all", 403, "insufficient_scope",     "higher privileges",      Fate::Blocked { retry_after: None }),
+        ("the portal",      500, "INTERNAL_SERVER_ERROR",  "Internal server error",
+            Fate::Deferred { retry_after: None, ambiguous: true, suspect: true }),
+    ];
+    for (name, status, code, text, fate) in cases {
+        let peer = Peer::start(move |_, _| error(status, code, text)).await;
+        let failure = peer.portal().add_todo(&todo(card(CardKind::Deal, 1), 5)).await.unwrap_err();
+        assert_eq!(failure.fate, fate, "{name}");
+    }
+    let odd = Peer::start(|_, _| ok(json!([]))).await;
+    let failure = odd.portal().add_todo(&todo(card(CardKind::Deal, 1), 5)).await.unwrap_err();
+    assert!(matches!(failure.fate, Fate::Deferred { ambiguous: true, .. }), "{failure:?}");
+}

@@ -182,3 +182,34 @@ async fn titles_and_names_of_any_script_arrive_whole() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_todo_is_made_found_and_completed() {
+    at_sandbox(|portal| async move {
+        let deal = portal.make_card(&CardDraft { kind: CardKind::Deal, ..lead() }).await.unwrap();
+        let owner = card(CardKind::Deal, deal);
+        let mail = portal.add_activity(&ActivityDraft { owner, ..activity() }).await.unwrap();
+        for number in 0..60 {
+            let other = json!({"ownerTypeId": 2, "ownerId": deal, "deadline": "2030-01-01T10:00:00Z",
+                "title": format!("Call {number}")});
+            portal.raw_call("crm.activity.todo.add", other).await.unwrap();
+        }
+        let draft = todo(owner, mail);
+        let wanted = [(Made::Todo(owner), draft.origin.clone())];
+        assert_eq!(portal.find_made(&wanted).await, Ok(vec![None]));
+        let id = portal.add_todo(&draft).await.unwrap();
+        let found = portal.find_made(&wanted).await.unwrap().remove(0).unwrap();
+        assert_eq!((found.id, found.owner, found.responsible), (id, Some(owner), Some(6)));
+        assert!(!found.completed);
+        portal.complete_activity(id).await.unwrap();
+        let found = portal.find_made(&wanted).await.unwrap().remove(0).unwrap();
+        assert_eq!((found.id, found.completed), (id, true));
+
+        let elsewhere = card(CardKind::Deal, deal + 1);
+        assert_eq!(portal.find_made(&[(Made::Todo(elsewhere), draft.origin)]).await, Ok(vec![None]));
+        assert_eq!(portal.ours(Made::Todo(owner), 0).await, Ok(vec![]));
+        let gone = portal.add_todo(&todo(owner, mail + 1000)).await.unwrap_err();
+        assert_eq!((gone.code.as_str(), gone.fate), ("NOT_FOUND", Fate::CardGone));
+    })
+    .await;
+}

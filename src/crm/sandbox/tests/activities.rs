@@ -197,12 +197,19 @@ fn todo_has_the_deadline_it_is_given() {
     let id = desk.ok("crm.activity.todo.add", todo(json!({"title": "Answer", "responsibleId": 7})));
     let row = desk.ok("crm.activity.get", json!({"id": id["id"]}));
     assert_eq!(row["DEADLINE"], "2030-01-01T10:00:00+03:00");
+    let of_deal = json!({"OWNER_TYPE_ID": 2, "OWNER_ID": deal, "PROVIDER_ID": "CRM_TODO"});
+    let listed =
+        desk.ok("crm.activity.list", json!({"filter": of_deal, "select": ["ID", "TYPE_ID"]}));
+    assert_eq!(listed, json!([{"ID": id["id"].to_string(), "TYPE_ID": "6"}]));
+    let of_lead = json!({"OWNER_TYPE_ID": 1, "OWNER_ID": deal});
+    assert_eq!(desk.ok("crm.activity.list", json!({"filter": of_lead})), json!([]));
     assert_eq!((&row["RESPONSIBLE_ID"], &row["TYPE_ID"]), (&json!("7"), &json!("6")));
     #[rustfmt::skip]
     let cases = [
         ("no deadline", json!({"deadline": null}),   "100"),
         ("no time",     json!({"deadline": "soon"}), "WRONG_DATETIME_FORMAT"),
         ("no card",     json!({"ownerId": 99}),      "OWNER_NOT_FOUND"),
+        ("no parent",   json!({"parentActivityId": 99}), "NOT_FOUND"),
     ];
     for (name, more, code) in cases {
         let (_, found, _) = desk.refused("crm.activity.todo.add", todo(more));
