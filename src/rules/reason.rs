@@ -192,65 +192,69 @@ impl Reason {
             }
             Reason::CrmOff => {
                 "Set `crm.enabled = true` for the mailbox and run `mailcrm redecide`, or save this \
-                 one with `mailcrm save`."
+                 one by hand with `crm.save_keyword` or `crm.save_folder`."
             }
             Reason::BeforeHistory => {
                 "Raise `crm.history_days` and restart, set `crm.history_outgoing = true` for sent \
-                 mail, or save this one with `mailcrm save`."
+                 mail, or save this one by hand with `crm.save_keyword` or \
+                 `crm.save_folder`."
             }
             Reason::Internal => {
                 "If an address or domain is not the company's, take it out of \
                  `crm.internal_domains`, of the mailbox's `aliases` or of the CRM's employees and \
-                 run `mailcrm redecide`; or save this one with `mailcrm save`."
+                 run `mailcrm redecide`; with `crm.forwards = true` a colleague's forward of a \
+                 client's mail counts as the client's."
             }
             Reason::Excluded => {
                 "Take the address or its pattern out of `crm.exclude` and run `mailcrm redecide`, \
-                 or save this one with `mailcrm save`."
+                 or save this one by hand with `crm.save_keyword` or `crm.save_folder`."
             }
             Reason::SpamVerdict => {
                 "Set `crm.spam_verdict = \"normal\"` (`\"attach\"` for known cards only) and run \
-                 `mailcrm redecide`, or save this one with `mailcrm save`."
+                 `mailcrm redecide`, or save this one by hand with `crm.save_keyword` or \
+                 `crm.save_folder`."
             }
             Reason::Automated => {
                 "Set `crm.automated = \"normal\"` (`\"attach\"` for known cards only) and run \
-                 `mailcrm redecide`, or save this one with `mailcrm save`."
+                 `mailcrm redecide`, or save this one by hand with `crm.save_keyword` or \
+                 `crm.save_folder`."
             }
             Reason::Bounce => {
                 "Set `crm.bounce = \"normal\"` (`\"attach\"` for known cards only) and run \
-                 `mailcrm redecide`, or save this one with `mailcrm save`."
+                 `mailcrm redecide`, or save this one by hand with `crm.save_keyword` or \
+                 `crm.save_folder`."
             }
             Reason::MailingList => {
                 "Set `crm.mailing_list = \"normal\"` (`\"attach\"` for known cards only) and run \
-                 `mailcrm redecide`, or save this one with `mailcrm save`."
+                 `mailcrm redecide`, or save this one by hand with `crm.save_keyword` or \
+                 `crm.save_folder`."
             }
             Reason::OwnCrmMail => {
                 "Nothing is to be done: the message stands on its card as the activity that the \
                  CRM made when it sent it."
             }
             Reason::NoAddress => {
-                "Save it by hand on the right card with `mailcrm save MESSAGE --as EMPLOYEE --to \
-                 TYPE:ID`."
+                "Without an address no card can be found: enter it in the CRM, on the right card, by \
+                 hand."
             }
             Reason::CreationOff => {
                 "Set `crm.on_incoming` or `crm.on_outgoing` to `lead`, `contact` or `deal` and run \
-                 `mailcrm redecide`, or make the client's card in the CRM and save this one with \
-                 `mailcrm save`."
+                 `mailcrm redecide`, or make the client's card in the CRM before you run it."
             }
             Reason::Gone => {
                 "Put the message back into a synchronised folder; it is then read as a new place."
             }
             Reason::HiddenCard => {
                 "Give the webhook's employee the right to read the card and run `mailcrm \
-                 redecide`, or let an employee who may read it run `mailcrm save MESSAGE --as \
-                 EMPLOYEE`."
+                 redecide`."
             }
             Reason::SeveralDeals => {
-                "Choose with `mailcrm save MESSAGE --as EMPLOYEE --to deal:ID`, or set \
-                 `crm.deal_choice` to `latest`, `only`, `all` or `none` and run `mailcrm redecide`."
+                "Close the deals that are done, or set `crm.deal_choice` to `latest`, `only`, `all` or \
+                 `none`, and run `mailcrm redecide`."
             }
             Reason::Undecided => {
-                "Choose one of the candidates with `mailcrm save MESSAGE --as EMPLOYEE --to \
-                 TYPE:ID`."
+                "Give the client of the right card an address of this mail in the CRM, or, if it \
+                 forwards several mails, have them forwarded one by one; then run `mailcrm redecide`."
             }
             Reason::Unreadable => {
                 "Run `mailcrm redecide` after an update of mailcrm, or file the client's request \
