@@ -184,6 +184,23 @@ fn promise_08_todo_is_made_once_when_killed_between() {
 }
 
 #[test]
+fn todo_that_never_gets_there_is_left_out() {
+    let scene = scene("");
+    scene.faults.script(ADD, &[Fault::HtmlError]);
+    scene.receive("ben@new.example", "one@new.example");
+    wait_for("the to-do to be sent", LIMIT, || scene.faults.calls_of(ADD).len() == 1);
+    // As if it had been tried before.
+    let tried = "INSERT INTO attempt (entry, at, method, fate, code, text)
+                 SELECT id, 0, 'crm.activity.todo.add', 'deferred', '', '' FROM entry;";
+    scene.daemon.sql(&tried.repeat(2));
+    scene.filed(1);
+    assert_eq!(scene.faults.calls_of(ADD).len(), 1);
+    let said = "no to-do: the CRM did not take it in 3 tries";
+    assert_eq!(scene.said("one@new.example"), [said]);
+    scene.mail("one@new.example");
+}
+
+#[test]
 fn todo_that_is_refused_stops_nothing_and_is_noted() {
     let scene = scene("");
     #[rustfmt::skip]

@@ -16,8 +16,11 @@ use crate::{events, unix_now};
 /// Its name among what an entry makes.
 pub(super) const KIND: &str = "todo";
 
-/// Tries after which a mail is filed without its to-do, if the CRM gets other mail meanwhile.
-const TRIES: u32 = 5;
+/// Tries without an answer after which a mail is filed without its to-do: it is in the CRM already,
+/// and those behind it wait.
+const TRIES: u64 = 3;
+
+const METHOD: &str = "crm.activity.todo.add";
 
 impl Mail {
     /// Whether somebody is to be reminded of answering it.
@@ -77,7 +80,8 @@ impl<C: Crm> Filing<C> {
             return Ok("no to-do: the mail's activity is completed".to_owned());
         }
         let entry = case.entry.id;
-        if case.made(KIND).is_some() && case.entry.suspicions >= TRIES {
+        let lost = case.made(KIND).is_some_and(|made| made.look_up);
+        if lost && self.ledger.tries(entry, METHOD).await? >= TRIES {
             return Ok(format!("no to-do: the CRM did not take it in {TRIES} tries"));
         }
         let config = &mail.mailbox.config;
@@ -94,14 +98,14 @@ impl<C: Crm> Filing<C> {
         };
         self.ledger.sending(entry, KIND, origin.0.clone(), now).await?;
         let id = self.crm.add_todo(&draft).await.map_err(|mut failure| {
-            if let Fate::Deferred { ambiguous: true, suspect, .. } = &mut failure.fate {
-                // The mail got there; it may be to-dos that never do.
-                *suspect = true;
+            if let Fate::Deferred { suspect, .. } = &mut failure.fate {
+                // The mail got there: it is never refused for its to-do.
+                *suspect = false;
             }
             Stop::Undone(Undone { kind: Some(KIND), failure })
         })?;
         events::delivered(entry, KIND, id);
-        let attempt = delivered(entry, "crm.activity.todo.add", &format!("to-do {id}"));
+        let attempt = delivered(entry, METHOD, &format!("to-do {id}"));
         self.ledger.made(entry, KIND, origin.0, id, Some(attempt), None).await?;
         Ok(format!("to-do {id} for employee {responsible}"))
     }

@@ -172,6 +172,18 @@ impl Ledger {
         .await
     }
 
+    /// How often a method was tried for an entry and put off, as far as that is kept.
+    pub async fn tries(&self, entry: i64, method: &'static str) -> Result<u64, Error> {
+        self.read("count tries", move |conn| {
+            conn.prepare_cached(
+                "SELECT count(*) AS tries FROM attempt
+                 WHERE entry = ?1 AND method = ?2 AND fate = 'deferred'",
+            )?
+            .query_row(params![entry, method], |row| row.get("tries"))
+        })
+        .await
+    }
+
     /// The number of what was made as `kind` when a message was filed.
     pub async fn made_of(&self, message: i64, kind: &'static str) -> Result<Option<u64>, Error> {
         self.read("look for what was made", move |conn| {

@@ -41,6 +41,9 @@ async fn sandbox_answers_over_http_until_it_is_stopped() {
         json!({"DIRECTION": 2, "COMPLETED": "Y", "SUBJECT": "\"><img src=x>",
             "FILES": [{"fileData": ["a\"\r\nb.html", "PGI+"]}]}),
     );
+    let todo = json!({"ownerTypeId": 2, "ownerId": deal, "deadline": "2030-01-01T10:00:00Z",
+        "title": "Call <back>"});
+    desk.ok("crm.activity.todo.add", todo);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -90,6 +93,7 @@ async fn look_at_everything(address: std::net::SocketAddr, deal: i64) {
     let (_, _, card) = ask(address, get(&format!("/card/deal/{deal}"))).await;
     assert!(card.contains("would have sent this mail") && !card.contains("<img"));
     assert!(card.contains("&quot;&gt;&lt;img"), "{card}");
+    assert!(card.contains("To-do ") && card.contains("Call &lt;back&gt;"), "{card}");
     let (status, head, file) = ask(address, get("/file/1")).await;
     assert_eq!((status, file.as_str()), (200, "<b>"));
     assert!(head.contains("attachment; filename=\"file-1\"; filename*=UTF-8''a%22%0D%0Ab%2Ehtml"));
