@@ -1,6 +1,6 @@
 //! The only file that spawns tasks, handles signals and talks to systemd.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -133,8 +133,8 @@ struct Running {
 enum Order {
     /// Take over the configuration as it is now.
     Reload(oneshot::Sender<()>),
-    /// Read these mailboxes' folders from their cursors on.
-    ReadAgain(Vec<String>, oneshot::Sender<()>),
+    /// Read these messages; says why that cannot be.
+    ReadAgain(Vec<Unexplained>, oneshot::Sender<Result<(), ledger::Error>>),
 }
 
 struct Daemon {
@@ -464,28 +464,44 @@ impl Daemon {
         path: &Path,
         started: &Config,
     ) -> Result<(), ledger::Error> {
-        let done = match order {
+        // Whoever asked may be gone.
+        match order {
             Order::Reload(done) => {
                 self.reload(path, started).await?;
-                done
+                let _heard = done.send(());
             }
-            Order::ReadAgain(names, done) => {
-                for name in names {
-                    let Some(running) = self.mailboxes.remove(&name) else { continue };
-                    let (mailbox, rules) =
-                        (Arc::clone(&running.config), Arc::clone(&running.rules.borrow()));
-                    running.end().await;
-                    if let Some(&id) = self.ids.get(&name) {
-                        let running = self.begin(id, mailbox, rules);
-                        self.mailboxes.insert(name, running);
-                    }
-                }
-                done
+            Order::ReadAgain(unexplained, done) => {
+                let _heard = done.send(self.read_again(unexplained).await);
             }
-        };
-        // Whoever asked may be gone.
-        let _heard = done.send(());
+        }
         Ok(())
+    }
+
+    async fn read_again(&mut self, unexplained: Vec<Unexplained>) -> Result<(), ledger::Error> {
+        let names: BTreeSet<String> = unexplained.iter().map(|one| one.mailbox.clone()).collect();
+        let mut ended = Vec::new();
+        for name in names {
+            let Some(running) = self.mailboxes.remove(&name) else { continue };
+            let (mailbox, rules) =
+                (Arc::clone(&running.config), Arc::clone(&running.rules.borrow()));
+            running.end().await;
+            ended.push((name, mailbox, rules));
+        }
+        // Only now: what is read meanwhile would move the cursor past them again, for it was not
+        // listed with them.
+        let mut lowered = Ok(());
+        for Unexplained { mailbox, folder, uid_validity, from } in unexplained {
+            if lowered.is_ok() {
+                lowered = self.ledger.read_from(mailbox, folder, uid_validity, from).await;
+            }
+        }
+        for (name, mailbox, rules) in ended {
+            if let Some(&id) = self.ids.get(&name) {
+                let running = self.begin(id, mailbox, rules);
+                self.mailboxes.insert(name, running);
+            }
+        }
+        lowered
     }
 
     async fn stop(&mut self) {
@@ -562,7 +578,7 @@ impl Desk {
             }
         };
         // What is filed of it must go by the same rules as what is decided.
-        if !self.ordered(Order::Reload).await {
+        if self.ordered(Order::Reload).await.is_none() {
             return (1, "the daemon is stopping".to_owned());
         }
         let (told, mut heard) = mpsc::unbounded_channel();
@@ -588,24 +604,18 @@ impl Desk {
     }
 
     async fn repair(&self, unexplained: Vec<Unexplained>) -> (u8, String) {
-        let mailboxes: Vec<String> = unexplained.iter().map(|one| one.mailbox.clone()).collect();
-        for Unexplained { mailbox, folder, uid_validity, from } in unexplained {
-            let lowered = self.ledger.read_from(mailbox, folder, uid_validity, from).await;
-            if let Err(error) = lowered {
-                return (1, crate::causes(&error));
-            }
-        }
-        if self.ordered(|done| Order::ReadAgain(mailboxes, done)).await {
-            (0, String::new())
-        } else {
-            (1, "the daemon is stopping".to_owned())
+        match self.ordered(|done| Order::ReadAgain(unexplained, done)).await {
+            Some(Ok(())) => (0, String::new()),
+            Some(Err(error)) => (1, crate::causes(&error)),
+            None => (1, "the daemon is stopping".to_owned()),
         }
     }
 
-    /// Has the daemon do something, and waits until it is done; `false`: it stops.
-    async fn ordered(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) -> bool {
+    /// Has the daemon do something, and waits for what it says when it is done; `None`: it stops.
+    async fn ordered<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
         let (done, when) = oneshot::channel();
-        self.order.send(order(done)).await.is_ok() && when.await.is_ok()
+        self.order.send(order(done)).await.ok()?;
+        when.await.ok()
     }
 }
 
