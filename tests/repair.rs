@@ -127,6 +127,33 @@ fn place_that_vanished_is_named_and_read_again_by_the_running_daemon() {
 }
 
 #[test]
+fn mail_that_comes_while_it_is_repaired_keeps_nothing_from_being_read_again() {
+    let scene = Scene::with(&["sales"]);
+    let daemon = filed(&scene);
+    let subjects: Vec<String> = (0..12).map(|number| format!("Live {number:02}")).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for subject in &subjects {
+                scene.deliver("sales", "INBOX", &mail(subject));
+                wait_for("the mail", LIMIT, || !message(&daemon, subject).is_null());
+            }
+        });
+        for _ in 0..2 {
+            daemon.sql(FORGET_PLACES);
+            let answer = daemon.mailcrm_json(&["reconcile", "--repair"]);
+            assert_eq!((answer.code, answer.stderr.as_str()), (0, NOW), "{answer:?}");
+            until_explained(&daemon);
+        }
+    });
+    daemon.wait_until_settled(17, LIMIT);
+    until_explained(&daemon);
+    let mut all: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    all.splice(0..0, ["Answer"]);
+    all.extend(["One", "Three", "Two"]);
+    assert_eq!(scene.filed(), all);
+}
+
+#[test]
 fn without_a_daemon_what_is_unexplained_is_read_at_the_next_start() {
     let scene = Scene::with(&["sales"]);
     let mut daemon = filed(&scene);
