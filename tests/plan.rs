@@ -11,7 +11,8 @@ use common::daemon::{Daemon, Mailbox};
 use common::letter::{Letter, letter};
 use common::sandbox::SandboxProcess;
 use common::scene::{Scene, reconciled};
-use common::{LIMIT, assert_same, dovecot};
+use common::world::World;
+use common::{Dice, LIMIT, assert_same, dovecot};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -279,6 +280,33 @@ fn plan_with_another_configuration_shows_what_it_does_otherwise() {
     for (id, line) in &changed {
         assert_eq!(fate(&whole[id]), fate(line), "{id}");
     }
+}
+
+#[test]
+fn plan_of_a_long_history_comes_so_message_by_message() {
+    let mut dice = Dice::cast();
+    let dir = tempfile::tempdir().unwrap();
+    let dovecot = dovecot(dir.path(), &["sales"]);
+    let crm = SandboxProcess::start();
+    let mut world = World::with_clients(&crm, 6);
+    world.write_first(100, &mut dice);
+    world.write_later(150, &mut dice);
+    for number in 0..150 {
+        world.deliver(&dovecot, number);
+    }
+    let mut daemon = Daemon::new(&crm.url(), &[Mailbox::on(&dovecot, "sales")]);
+    let before = crm.contents();
+    let plan = planned(&daemon, &[]);
+    assert_same(&crm.contents(), &before);
+    daemon.start();
+    daemon.wait_until_filed(150, LIMIT);
+    assert_came_so(&plan, &daemon);
+    let made = |kind: &str| {
+        let creates = plan.values().map(|line| line["creates"].as_array().unwrap());
+        creates.flatten().filter(|made| *made == kind).count()
+    };
+    assert_eq!(made("lead"), crm.cards(1).len());
+    assert_eq!(made("contact") + 6, crm.cards(3).len());
 }
 
 #[test]

@@ -529,8 +529,9 @@ fn mail_that_came_while_the_crm_was_off_is_filed_when_it_is_on() {
 }
 
 #[test]
-fn killed_while_it_decides_two_hundred_mails_again_each_is_filed_once() {
-    const MAILS: usize = 200;
+fn killed_while_it_decides_hundreds_of_mails_again_each_is_filed_once() {
+    // More than are looked at together.
+    const MAILS: usize = 230;
     let mut dice = Dice::cast();
     let scene = Scene::with(&["sales"]);
     let subjects: Vec<String> = (0..MAILS).map(|number| format!("Mail {number:03}")).collect();
@@ -543,7 +544,7 @@ fn killed_while_it_decides_two_hundred_mails_again_each_is_filed_once() {
     wait_for("all to be skipped", LIMIT, || skipped(&daemon) == MAILS as u64);
     configure(&mut daemon, MENDED, "");
     for part in 1..=3 {
-        let left = MAILS as u64 - part * 40 - dice.below(30);
+        let left = MAILS as u64 - part * 45 - dice.below(30);
         let answer = std::thread::scope(|scope| {
             let asked = scope.spawn(|| daemon.mailcrm(&["redecide"]));
             wait_for("a part to be decided", LIMIT, || skipped(&daemon) <= left);
@@ -641,4 +642,118 @@ fn place_that_files_decides_over_one_that_does_not() {
     assert_eq!(redecided(&daemon, &[]).stdout, "");
     nothing_is_left_to_decide(&scene, &mut daemon);
     assert_eq!(scene.filed(), ["Both"]);
+}
+
+#[test]
+fn command_that_is_ended_in_the_midst_leaves_nothing_half_done_and_two_at_once_file_nothing_twice()
+{
+    let scene = Scene::with(&["sales"]);
+    let subjects: Vec<String> = (0..40).map(|number| format!("Mail {number:02}")).collect();
+    let names: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    let mut daemon = trapped(&scene, &names[..20]);
+    configure(&mut daemon, MENDED, "");
+    let mut command = daemon.begin(&["redecide"]);
+    wait_for("the first to be decided", LIMIT, || daemon.counts().states["skipped"] < 20);
+    command.kill().unwrap();
+    command.wait().unwrap();
+    // The daemon ends what was begun.
+    scene.until_filed(&names[..20]);
+    daemon.wait_until_settled(20, LIMIT);
+
+    configure(&mut daemon, TRAP, "");
+    daemon.terminate();
+    daemon.start();
+    for subject in &names[20..] {
+        scene.deliver("sales", "INBOX", &mail(subject));
+    }
+    for subject in &names[20..] {
+        until_state(&daemon, subject, "skipped", Some("spam-folder"));
+    }
+    configure(&mut daemon, MENDED, "");
+    let answers = std::thread::scope(|scope| {
+        let asked = [(); 3].map(|()| scope.spawn(|| redecided(&daemon, &[])));
+        asked.map(|asked| asked.join().unwrap())
+    });
+    let lines: usize = answers.iter().map(|answer| answer.json_lines().len()).sum();
+    assert_eq!(lines, 20, "{answers:?}");
+    scene.until_filed(&names);
+    daemon.wait_until_settled(40, LIMIT);
+    nothing_is_left_to_decide(&scene, &mut daemon);
+}
+
+#[test]
+fn mail_of_our_own_crm_keeps_its_activity_and_its_cards() {
+    let scene = Scene::with(&["sales"]);
+    let contact = scene.crm.add_contact("Kim", "ana@own.example", 7);
+    let fields = json!({"TYPE_ID": 4, "OWNER_TYPE_ID": 3, "OWNER_ID": contact, "SUBJECT": "Own",
+        "DIRECTION": 2, "COMPLETED": "N", "RESPONSIBLE_ID": 7, "START_TIME": "2026-01-01T10:00:00",
+        "COMMUNICATIONS": [{"VALUE": "ana@own.example", "ENTITY_ID": contact, "ENTITY_TYPE_ID": 3}]});
+    let own = scene.crm.call("crm.activity.add", &json!({"fields": fields}));
+    let id = format!("crm.activity.{own}-ABC@portal.example");
+    let mailbox = scene.mailbox("sales").folders("sync = [\"INBOX\", \"Sent\"]\n");
+    let mut daemon = Daemon::running(&scene.crm.url(), &[mailbox]);
+    scene.deliver("sales", "Sent", &sent("Own").id(&id));
+    let skipped = until_state(&daemon, "Own", "skipped", Some("own-crm-mail"));
+    assert_eq!(skipped["activity_id"], own, "{skipped}");
+    let card = json!([{"type": "contact", "id": contact}]);
+    wait_for("its cards", LIMIT, || message(&daemon, "Own")["cards"] == card);
+    daemon.wait_until_settled(1, LIMIT);
+    let (before, crm) = (message(&daemon, "Own"), scene.crm.contents());
+    for _ in 0..2 {
+        let answer = redecided(&daemon, &[]);
+        assert_eq!(decisions(&daemon, &answer), told(&[("Own", "skipped skipped own-crm-mail")]));
+        daemon.wait_until_settled(1, LIMIT);
+        let now = message(&daemon, "Own");
+        for key in ["state", "reason", "activity_id", "cards"] {
+            assert_eq!(now[key], before[key], "{key}: {now}");
+        }
+        assert_same(&scene.crm.contents(), &crm);
+    }
+    // An answer to it lands where it is.
+    let reply = mail("Reply").header(&format!("In-Reply-To: <{id}>"));
+    scene.deliver("sales", "INBOX", &reply);
+    let saved = until_state(&daemon, "Reply", "saved", None);
+    assert_eq!(saved["cards"], card, "{saved}");
+    daemon.wait_until_settled(2, LIMIT);
+    daemon.terminate();
+}
+
+#[test]
+fn mail_for_which_nothing_was_made_is_asked_for_again_and_filed_once_something_may_be() {
+    let scene = Scene::with(&["sales"]);
+    let large = mail("Large").id("").body("How much for a dozen? \r\n".repeat(120_000));
+    scene.deliver("sales", "INBOX", &mail("Small"));
+    scene.deliver("sales", "INBOX", &large);
+    let mailbox = scene.mailbox("sales").crm("on_incoming = \"none\"\n");
+    let mut daemon = Daemon::running(&scene.crm.url(), &[mailbox]);
+    let skipped = |daemon: &Daemon| {
+        for subject in ["Small", "Large"] {
+            until_state(daemon, subject, "skipped", Some("creation-off"));
+        }
+    };
+    skipped(&daemon);
+    let (before, crm) = (message(&daemon, "Large"), scene.crm.contents());
+    // Whether it has a card is asked anew, and it has none.
+    redecided(&daemon, &[]);
+    daemon.wait_until_settled(2, LIMIT);
+    skipped(&daemon);
+    assert_eq!(message(&daemon, "Large"), before);
+    assert_same(&scene.crm.contents(), &crm);
+    // Somebody made a contact in the CRM meanwhile.
+    let contact = scene.crm.add_contact("Kim", "ana@small.example", 7);
+    redecided(&daemon, &[]);
+    let saved = until_state(&daemon, "Small", "saved", None);
+    assert_eq!(saved["cards"], json!([{"type": "contact", "id": contact}]), "{saved}");
+    daemon.wait_until_settled(2, LIMIT);
+    configure(&mut daemon, "", "on_incoming = \"lead\"\n");
+    redecided(&daemon, &[]);
+    until_state(&daemon, "Large", "saved", None);
+    // Known by its content, it is the same message as before; a copy is a place of it.
+    assert_eq!(message(&daemon, "Large")["fingerprint"], before["fingerprint"]);
+    scene.deliver("sales", "INBOX", &large);
+    wait_for("the second place", LIMIT, || places(&message(&daemon, "Large")).len() == 2);
+    let whole = activity(&scene.crm, "Large")["DESCRIPTION"].as_str().unwrap().len();
+    assert!(whole > 1_000_000, "{whole}");
+    nothing_is_left_to_decide(&scene, &mut daemon);
+    assert_eq!(scene.filed(), ["Large", "Small"]);
 }

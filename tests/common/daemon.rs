@@ -357,7 +357,14 @@ impl Daemon {
         self.command(args).stdin(Stdio::null()).output().unwrap().into()
     }
 
-    /// The same with `--json`.
+    /// Begins another command of the program, to be ended by the test.
+    pub fn begin(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    /// The same as [`Daemon::mailcrm`] with `--json`.
     pub fn mailcrm_json(&self, args: &[&str]) -> Answer {
         let args: Vec<&str> = ["--json"].iter().chain(args).copied().collect();
         self.mailcrm(&args)
@@ -397,9 +404,11 @@ impl Daemon {
     #[track_caller]
     pub fn wait_until_settled(&self, count: usize, limit: Duration) {
         wait_for(&format!("{count} messages and an empty outbox"), limit, || {
+            // In this order: what is recorded between the two looks is owed in the second.
+            let recorded = self.messages(&[]).len() >= count;
             let status = self.status();
             let nothing_owed = status["outbox"]["queued"] == 0 && status["outbox"]["deferred"] == 0;
-            nothing_owed && self.messages(&[]).len() >= count
+            recorded && nothing_owed
         });
     }
 
