@@ -21,6 +21,9 @@ use crate::unix_now;
 const PAGE: u64 = 200;
 /// How long a full spool is waited for, in looks of a second each: filing makes room.
 const FULL: u32 = 60;
+/// Connections to one mailbox that may break before it is given up: an answer that cannot be read
+/// costs one, and must not stop what stands behind it.
+const MOST_BROKEN: u32 = 30;
 
 /// What became of one message. The keys are public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +61,14 @@ pub async fn redecide(
     mut tell: impl FnMut(Told),
 ) -> Result<(), ledger::Error> {
     let all = ledger.count_again(filter.clone()).await?;
-    let mut desk = Desk { ledger, config, dry, full: false, mailboxes: HashMap::new() };
+    let mut desk = Desk {
+        ledger,
+        config,
+        dry,
+        full: false,
+        mailboxes: HashMap::new(),
+        broken: HashMap::new(),
+    };
     let mut after = 0;
     let mut done = 0;
     loop {
@@ -81,6 +91,8 @@ struct Desk<'a> {
     full: bool,
     /// By name; `None`: not configured, or not to be reached.
     mailboxes: HashMap<String, Option<Open>>,
+    /// How many connections to each broke.
+    broken: HashMap<String, u32>,
 }
 
 /// A mailbox that was logged in to.
@@ -157,19 +169,61 @@ impl Desk<'_> {
         for ((mailbox, folder), (place, mut uids)) in wanted {
             uids.sort_unstable();
             uids.dedup();
-            let Some(open) = self.open(&place, tell).await else { continue };
-            match imap::safely(open.headers(&place, uids)).await {
-                Ok(headers) => {
-                    let key = |uid| (mailbox.clone(), folder.clone(), uid);
-                    found.extend(headers.into_iter().map(|header| (key(header.uid), header)));
-                }
-                Err(error) => {
-                    tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
-                    self.mailboxes.insert(mailbox, None);
+            // Halved where one of them cannot be read, until it stands alone.
+            let mut pieces = vec![uids];
+            while let Some(uids) = pieces.pop() {
+                let Some(open) = self.open(&place, tell).await else { break };
+                let asked = imap::safely(open.headers(&place, uids.clone())).await;
+                let error = match asked {
+                    Ok(headers) => {
+                        let key = |uid| (mailbox.clone(), folder.clone(), uid);
+                        found.extend(headers.into_iter().map(|header| (key(header.uid), header)));
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                let goes_on = self.broke(&mailbox, &error);
+                match (goes_on, uids.as_slice()) {
+                    (true, [_, _, ..]) => {
+                        let (low, high) = uids.split_at(uids.len() / 2);
+                        pieces.extend([high.to_vec(), low.to_vec()]);
+                    }
+                    (true, [uid]) => {
+                        let why = crate::causes(&error);
+                        tell(Told::Trouble(format!("{mailbox}/{folder}/{uid}: {why}")));
+                    }
+                    (false, _) | (true, []) => {
+                        tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
+                    }
                 }
             }
         }
         found
+    }
+
+    /// What is to be done after an error: the connection is good, or another one is made, or the
+    /// mailbox is left alone (`false`).
+    fn broke(&mut self, mailbox: &str, error: &imap::Error) -> bool {
+        match error {
+            imap::Error::No { .. } => return true,
+            imap::Error::Lost { .. } | imap::Error::Unparsable { .. } => {
+                let broken = self.broken.entry(mailbox.to_owned()).or_default();
+                *broken += 1;
+                if *broken < MOST_BROKEN {
+                    self.mailboxes.remove(mailbox);
+                    return true;
+                }
+            }
+            imap::Error::Timeout { .. }
+            | imap::Error::Busy { .. }
+            | imap::Error::Credentials { .. }
+            | imap::Error::Held { .. }
+            | imap::Error::Secret(_)
+            | imap::Error::Blocked(_)
+            | imap::Error::Ledger(_) => {}
+        }
+        self.mailboxes.insert(mailbox.to_owned(), None);
+        false
     }
 
     /// The first place that files it decides, else the latest.
@@ -186,31 +240,33 @@ impl Desk<'_> {
             reason: again.reason.clone(),
         };
         let dry = self.dry;
-        let mut best: Option<(Box<Seen>, Reading, &AgainPlace)> = None;
+        let mut best: Option<(Box<Seen>, Reading, &AgainPlace, Intake)> = None;
         for place in &again.places {
             let Some(open) = self.open(place, tell).await else { continue };
             let key = (place.mailbox_name.clone(), place.folder_name.clone(), place.uid);
+            let intake = open.intake.clone();
             let judged = imap::safely(open.judge(again, place, headers.get(&key), dry)).await;
             let (seen, reading) = match judged {
                 Ok(Judgement::Verdict(seen, reading)) => (seen, reading),
                 Ok(Judgement::Gone) => continue,
                 Err(imap::Error::Ledger(error)) => return Err(error),
                 Err(error) => {
-                    let mailbox = &place.mailbox_name;
-                    tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
-                    self.mailboxes.insert(mailbox.clone(), None);
+                    let AgainPlace { mailbox_name, folder_name, uid, .. } = place;
+                    let why = crate::causes(&error);
+                    tell(Told::Trouble(format!("{mailbox_name}/{folder_name}/{uid}: {why}")));
+                    self.broke(mailbox_name, &error);
                     continue;
                 }
             };
             let files = matches!(seen.verdict, Verdict::Queue { .. });
-            if let Some((other, ..)) = best.replace((seen, reading, place)) {
+            if let Some((other, ..)) = best.replace((seen, reading, place, intake)) {
                 self.ledger.sweep(&[*other]);
             }
             if files {
                 break;
             }
         }
-        let Some((seen, reading, place)) = best else { return Ok(unchanged) };
+        let Some((seen, reading, place, intake)) = best else { return Ok(unchanged) };
         let (after, reason) = match &seen.verdict {
             Verdict::Queue { .. } => (State::Queued, None),
             Verdict::Skip(reason) => (State::Skipped, Some(reason.code().to_owned())),
@@ -231,16 +287,13 @@ impl Desk<'_> {
         if self.dry {
             return Ok(decided);
         }
-        let Some(Some(open)) = self.mailboxes.get(&place.mailbox_name) else {
-            return Ok(unchanged);
-        };
         let now = unix_now();
         let batch = Batch {
             mailbox: place.mailbox,
             folder: place.folder.id,
             role: reading.role.as_str(),
             uid_validity: place.folder.uid_validity,
-            owner: open.intake.owner,
+            owner: intake.owner,
             stretch: Arc::new(Stretch::default()),
             // It may have been filed by a ledger that was lost: looked up before anything is made.
             first_reading: true,
@@ -253,12 +306,12 @@ impl Desk<'_> {
             None => return Ok(unchanged),
             Some(Recorded::Decided { message }) => {
                 if after != again.state || decided.reason != again.reason {
-                    open.intake.tell_again(&reading, message, &seen);
+                    intake.tell_again(&reading, message, &seen);
                 }
             }
             Some(Recorded::Placed { message }) => {
                 let place = Seen { verdict: Verdict::PlaceOnly, ..*seen };
-                open.intake.tell_again(&reading, message, &place);
+                intake.tell_again(&reading, message, &place);
             }
             Some(Recorded::Again) => {}
         }
