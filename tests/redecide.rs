@@ -470,6 +470,52 @@ fn never_handed_out(uid: u32) -> impl FnMut(&Asked<'_>, Vec<Vec<u8>>) -> Play + 
     }
 }
 
+#[test]
+fn mail_that_the_server_refuses_or_garbles_keeps_no_other_from_being_decided() {
+    let server = ImapServer::start();
+    let crm = SandboxProcess::start();
+    for number in 1..=6 {
+        assert_eq!(server.deliver("INBOX", &mail(&format!("Mail {number}")).raw()), number);
+    }
+    let mailbox = server.mailbox("sales").crm("enabled = false\n");
+    let mut daemon = Daemon::running(&crm.url(), &[mailbox]);
+    until_state(&daemon, "Mail 6", "skipped", Some("crm-off"));
+    daemon.terminate();
+    configure(&mut daemon, "", "");
+    server.trap(|asked, mut honest| {
+        if asked.is_for_bodies() && honest.iter().any(|line| about(line, 2)) {
+            return Play::Say(vec![asked.tagged("NO [SERVERERROR] message 2 is damaged")]);
+        }
+        // A section without a value, as Yandex writes it.
+        for line in honest.iter_mut().filter(|line| asked.is("UID FETCH") && about(line, 4)) {
+            *line = b"* 4 FETCH (UID 4 BODY[2] )\r\n".to_vec();
+        }
+        Play::Say(honest)
+    });
+    let answer = daemon.mailcrm_json(&["redecide"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    let queued = "skipped queued -";
+    let same = "skipped skipped crm-off";
+    let wanted = [queued, same, queued, same, queued, queued];
+    let wanted: BTreeMap<String, String> = (1..=6)
+        .zip(wanted)
+        .map(|(number, told)| (format!("Mail {number}"), told.to_owned()))
+        .collect();
+    assert_eq!(decisions(&daemon, &answer), wanted, "{answer:?}");
+    assert_eq!(answer.stderr.lines().count(), 2, "{answer:?}");
+    for uid in [2, 4] {
+        assert!(answer.stderr.contains(&format!("mailcrm: sales/INBOX/{uid}: ")), "{answer:?}");
+    }
+    assert!(!answer.stderr.contains("BODY[2]"), "{answer:?}");
+    server.honest();
+    daemon.start();
+    redecided(&daemon, &[]);
+    daemon.wait_until_settled(6, LIMIT);
+    assert_eq!(daemon.messages(&["--state", "saved"]).len(), 6);
+    assert_eq!(crm.activities().len(), 6);
+    assert_eq!(redecided(&daemon, &[]).stdout, "");
+}
+
 /// When a message of the ledger was written.
 fn written(message: &Value) -> jiff::Timestamp {
     message["received_at"].as_str().unwrap().parse().unwrap()
