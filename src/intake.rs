@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use crate::events;
 use crate::folder::Role;
 use crate::ledger::{
-    self, Batch, Known, Ledger, Location, MailboxId, MessageFacts, Recorded, Seen, SpoolWriter,
-    Stretch, Verdict,
+    self, Batch, Known, Ledger, Location, MailboxId, MessageFacts, PLACE_BY_HAND, Recorded, Seen,
+    SpoolWriter, Stretch, Verdict,
 };
 use crate::message::{self, Class, FromBody, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
@@ -38,6 +38,16 @@ pub struct Reading {
     pub first_read_at: i64,
     /// Seconds that what is queued waits until the other folders are read as well.
     pub hold: i64,
+    /// A person wants what is read here in the CRM, and how they said so.
+    pub by_hand: Option<Arc<str>>,
+}
+
+impl Reading {
+    /// What its places are recorded as: a place that a person chose decides anew what was skipped
+    /// elsewhere.
+    pub fn place_role(&self) -> &'static str {
+        if self.by_hand.is_some() { PLACE_BY_HAND } else { self.role.as_str() }
+    }
 }
 
 /// A message as the server gave it.
@@ -115,7 +125,7 @@ impl Intake {
             .map(|parsed| parsed.as_ref().map_or([0; 32], |message| message.fingerprint))
             .collect();
         let known =
-            self.ledger.known(self.mailbox, reading.folder, reading.role.as_str(), fingerprints);
+            self.ledger.known(self.mailbox, reading.folder, reading.place_role(), fingerprints);
         let known = known.await?;
         let judged = headers.iter().zip(parsed).zip(known);
         Ok(judged
@@ -226,6 +236,52 @@ impl Intake {
         self.judge(reading, arrived, now, |_| Ok(kept.unwrap_or((nowhere, true))))
     }
 
+    /// Judges a message by what lies of it in the spool, as if it were new.
+    pub async fn spooled_again(
+        &self,
+        reading: &Reading,
+        uid: u32,
+        kept: (Location, bool),
+        now: i64,
+    ) -> Result<Seen, ledger::Error> {
+        let (intake, reading) = (self.clone(), reading.clone());
+        let work = move || {
+            // It was inside the window when it arrived.
+            let raw = intake.ledger.spool().read(kept.0)?;
+            let arrived = Arrived { uid, internal_date: Some(i64::MAX), raw };
+            intake.judged(&reading, &arrived, Some(kept), now)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| ledger::Error::Interrupted { doing: "decide a message again" })?
+    }
+
+    /// Sets the state of a message by what was judged again, unless it is owed, filed or refused
+    /// meanwhile: then `None`.
+    pub async fn decide_again(
+        &self,
+        reading: &Reading,
+        message: i64,
+        seen: Seen,
+        now: i64,
+    ) -> Result<Option<Recorded>, ledger::Error> {
+        let batch = Batch {
+            mailbox: self.mailbox,
+            folder: reading.folder,
+            role: reading.place_role(),
+            uid_validity: reading.uid_validity,
+            owner: self.owner,
+            stretch: Arc::new(Stretch::default()),
+            // It may have been filed by a ledger that was lost: looked up before anything is made.
+            first_reading: true,
+            seen: vec![seen],
+            gone: BTreeSet::new(),
+            now,
+            due_at: now,
+        };
+        self.ledger.decide_again(message, batch).await
+    }
+
     /// Says in the log what became of a message that was decided again.
     pub fn tell_again(&self, reading: &Reading, message: i64, seen: &Seen) {
         self.tell(reading, message, seen.uid, seen.facts.message_id.as_deref(), &seen.verdict);
@@ -276,7 +332,7 @@ impl Intake {
         let batch = Batch {
             mailbox: self.mailbox,
             folder: reading.folder,
-            role: reading.role.as_str(),
+            role: reading.place_role(),
             uid_validity: reading.uid_validity,
             owner: self.owner,
             stretch: Arc::clone(stretch),
@@ -408,6 +464,7 @@ impl Intake {
                 employees: employees.as_deref(),
                 // Numbered anew, a folder's new mail has numbers below it too.
                 first_reading: first && internal_date < reading.first_read_at,
+                by_hand: reading.by_hand.as_deref(),
             },
         )
     }

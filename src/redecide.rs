@@ -11,9 +11,8 @@ use crate::config::{Config, Mailbox};
 use crate::folder::{FolderName, Role, window_start};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::{AfterHeader, Arrived, Intake, Reading};
-use crate::ledger::{
-    self, Again, AgainPlace, Batch, Filter, Ledger, Recorded, Seen, Stretch, Verdict,
-};
+use crate::ledger::{self, Again, AgainPlace, Filter, Ledger, Recorded, Seen, Verdict};
+use crate::rules::admit::bears;
 use crate::rules::{Reason, State};
 use crate::unix_now;
 
@@ -101,6 +100,8 @@ struct Open {
     intake: Intake,
     history_days: u32,
     max_message: u64,
+    /// How people say of a message, where its folder does not, that they want it in the CRM.
+    by_hand: Arc<str>,
     /// The selected folder, with its UIDVALIDITY.
     selected: Option<(String, u32)>,
 }
@@ -287,22 +288,8 @@ impl Desk<'_> {
         if self.dry {
             return Ok(decided);
         }
-        let now = unix_now();
-        let batch = Batch {
-            mailbox: place.mailbox,
-            folder: place.folder.id,
-            role: reading.role.as_str(),
-            uid_validity: place.folder.uid_validity,
-            owner: intake.owner,
-            stretch: Arc::new(Stretch::default()),
-            // It may have been filed by a ledger that was lost: looked up before anything is made.
-            first_reading: true,
-            seen: vec![(*seen).clone()],
-            gone: Default::default(),
-            now,
-            due_at: now,
-        };
-        match self.ledger.decide_again(again.id, batch).await? {
+        let decided_now = (*seen).clone();
+        match intake.decide_again(&reading, again.id, decided_now, unix_now()).await? {
             None => return Ok(unchanged),
             Some(Recorded::Decided { message }) => {
                 if after != again.state || decided.reason != again.reason {
@@ -363,6 +350,10 @@ impl Desk<'_> {
             },
             history_days: mailbox.crm.history_days,
             max_message: self.config.ledger.max_message,
+            by_hand: match &mailbox.crm.save_keyword {
+                Some(keyword) => bears(keyword).into(),
+                None => "saved by hand".into(),
+            },
             selected: None,
         }
     }
@@ -425,9 +416,11 @@ impl Open {
         let name = FolderName::new(&place.folder_name);
         let folders = self.probe.folders();
         // What it is for today, else what it was when it was read.
-        let role = folders
-            .iter()
-            .find(|known| known.name == name.as_str())
+        let folder = folders.iter().find(|known| known.name == name.as_str());
+        let by_hand = folder
+            .and_then(|known| known.by_hand.clone())
+            .or_else(|| place.by_hand.then(|| Arc::clone(&self.by_hand)));
+        let role = folder
             .map(|known| known.role)
             .or_else(|| Role::parse(&place.role))
             .unwrap_or(Role::Other);
@@ -440,19 +433,11 @@ impl Open {
             first_until: place.folder.first_until,
             first_read_at: place.folder.first_read_at,
             hold: 0,
+            by_hand,
         };
         let verdict = |seen, reading| Ok(Judgement::Verdict(Box::new(seen), reading));
-        if let Some((location, whole)) = again.raw {
-            let spool = Arc::clone(self.intake.ledger.spool());
-            let (intake, of_place) = (self.intake.clone(), reading.clone());
-            let uid = place.uid;
-            let seen = blocking(move || {
-                // It was inside the window when it arrived.
-                let raw = spool.read(location)?;
-                let arrived = Arrived { uid, internal_date: Some(i64::MAX), raw };
-                intake.judged(&of_place, &arrived, Some((location, whole)), now)
-            })
-            .await?;
+        if let Some(kept) = again.raw {
+            let seen = self.intake.spooled_again(&reading, place.uid, kept, now).await?;
             return verdict(seen, reading);
         }
         let Some(header) = header else { return Ok(Judgement::Gone) };

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod by_hand;
 mod cards_and_people;
 mod common;
 mod connection;

@@ -223,7 +223,7 @@ impl Reader<'_> {
         progress: &Progress,
     ) -> Result<(), imap::Error> {
         let first_read_at = self.first_read_at(folder).await?;
-        let window = window_start(first_read_at, self.mailbox.crm.history_days);
+        let window = window_start(first_read_at, folder.history_days);
         match probe.select(folder).await {
             Err(imap::Error::No { text, .. }) => {
                 eprintln!("mailcrm: {}: the server says: {}", folder.name, clean(&text));
@@ -282,6 +282,7 @@ impl Reader<'_> {
                 window_start,
                 employees: Some(&self.employees),
                 first_reading: true,
+                by_hand: folder.by_hand.as_deref(),
             };
             admit(&self.rules, &arrival)
         };

@@ -288,6 +288,23 @@ fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {
         Some(text) => Some(text.to_owned()),
         None => default,
     };
+    let save_keyword = text("mailbox[].crm.save_keyword", usual.save_keyword);
+    if save_keyword.as_ref().is_some_and(|keyword| !is_keyword(keyword)) {
+        let reason = "not a keyword of IMAP: ASCII without blanks, parentheses, quotes, backslash, \
+                      braces, brackets, % and *";
+        let mend = format!("take {:?}, or \"\" for none", d::SAVE_KEYWORD);
+        mistakes.push(section.mistake("mailbox[].crm.save_keyword", reason, mend));
+    }
+    let save_folder = text("mailbox[].crm.save_folder", usual.save_folder);
+    let reason = match &save_folder {
+        Some(name) if name.starts_with('\\') => Some("a role, where a folder's name belongs"),
+        inbox if is_inbox(inbox) => Some("the inbox: all that arrives would be saved by hand"),
+        Some(_) | None => None,
+    };
+    if let Some(reason) = reason {
+        let mend = "name a folder for it alone, or \"\" for none";
+        mistakes.push(section.mistake("mailbox[].crm.save_folder", reason, mend));
+    }
     let mut patterns = |key| list(section, key, mistakes, pattern_of);
     let always_new_lead_for = patterns("mailbox[].crm.always_new_lead_for");
     let exclude = patterns("mailbox[].crm.exclude");
@@ -326,8 +343,8 @@ fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {
         spam_verdict: policy("mailbox[].crm.spam_verdict"),
         vcard: flag("mailbox[].crm.vcard", usual.vcard),
         forwards: flag("mailbox[].crm.forwards", usual.forwards),
-        save_keyword: text("mailbox[].crm.save_keyword", usual.save_keyword),
-        save_folder: text("mailbox[].crm.save_folder", usual.save_folder),
+        save_keyword,
+        save_folder,
         bind_contact: flag("mailbox[].crm.bind_contact", usual.bind_contact),
         deadline: deadline(section, mistakes),
         complete_on_reply: flag("mailbox[].crm.complete_on_reply", usual.complete_on_reply),
@@ -336,6 +353,14 @@ fn crm(section: &Section, mistakes: &mut Vec<Mistake>) -> MailboxCrm {
             .whole("mailbox[].crm.max_attachment_mib")
             .map_or(usual.max_attachment, |mib| number::<u64>(mib) * d::MIB),
     }
+}
+
+/// Whether this can be a keyword: an atom (RFC 3501 section 9, flag-keyword), and of a length that
+/// servers keep.
+fn is_keyword(text: &str) -> bool {
+    let special = b"(){ %*\"\\]";
+    let fits = |octet: u8| octet.is_ascii_graphic() && !special.contains(&octet);
+    (1..=100).contains(&text.len()) && text.bytes().all(fits)
 }
 
 fn deadline(section: &Section, mistakes: &mut Vec<Mistake>) -> Option<jiff::civil::Time> {

@@ -204,6 +204,7 @@ impl Mail {
             reply: !message.in_reply_to.is_empty() || !message.references.is_empty(),
             parties: &self.admitted.parties,
             forwarded: self.admitted.forwarded,
+            by_hand: self.admitted.by_hand,
             threads: &threads,
             codes: &codes,
             known: &knowledge.known,
@@ -252,6 +253,7 @@ impl<C: Crm> Filing<C> {
                 window_start: i64::MIN,
                 employees: employees.as_deref(),
                 first_reading: !entry.live,
+                by_hand: entry.by_hand.then_some("saved by hand"),
             },
         );
         if let (false, Decision::Skip(reason)) = (entry.employees_known, &admitted.decision) {

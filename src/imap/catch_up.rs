@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::bounds::Bounds;
+use super::choose::by_hand;
 use super::fetch::{Extent, HEADER_AMONG_OTHERS, Header, WHOLE};
 use super::guard::MAX_LITERAL;
 use super::link::{Link, Listed, Opened};
@@ -43,6 +44,8 @@ const REFUSALS: u32 = 3;
 pub(super) struct Folder {
     pub listed: Listed,
     pub role: Role,
+    /// The one for what is saved by hand.
+    pub by_hand: bool,
 }
 
 /// Judging that goes on while the next messages are read.
@@ -191,6 +194,7 @@ impl CatchUp<'_> {
             first_until: row.first_until,
             first_read_at: row.first_read_at,
             hold: if self.first_pass { ledger::HOLD } else { 0 },
+            by_hand: by_hand(folder),
         };
         let end = match opened.uid_next {
             // A range is an error in an empty folder on some servers.

@@ -6,6 +6,7 @@ use super::catch_up::Folder;
 use super::link::Listed;
 use crate::config::Mailbox;
 use crate::folder::{ConfiguredRoles, Role, folder_for, role_of};
+use crate::rules::admit::lies_in;
 
 /// Folders to watch, and names that no folder bears.
 pub(super) struct Chosen {
@@ -13,8 +14,22 @@ pub(super) struct Chosen {
     pub missing: Vec<String>,
 }
 
-/// Folders as `folders.sync` names them, by name or role; the inbox and the sent folder if it
-/// names none.
+/// Days of history of the folder for what is saved by hand: more than mail is old. Who copies an old
+/// mail into it means that mail.
+const ALL_DAYS: u32 = 20_000;
+
+/// The days of history that are read of a folder where `configured` is what the mailbox says.
+pub(super) fn history_days(by_hand: bool, configured: u32) -> u32 {
+    if by_hand { ALL_DAYS } else { configured }
+}
+
+/// How a person says by laying a message into this folder that they want it in the CRM.
+pub(super) fn by_hand(folder: &Folder) -> Option<std::sync::Arc<str>> {
+    folder.by_hand.then(|| lies_in(folder.listed.name.as_str()).into())
+}
+
+/// Folders as `folders.sync` names them, by name or role, the inbox and the sent folder if it names
+/// none; and the one for what is saved by hand.
 pub(super) fn chosen(mailbox: &Mailbox, listed: &[Listed]) -> Chosen {
     let roles = roles(mailbox, listed);
     let default = ["\\Inbox".to_owned(), "\\Sent".to_owned()];
@@ -29,7 +44,22 @@ pub(super) fn chosen(mailbox: &Mailbox, listed: &[Listed]) -> Chosen {
                     continue;
                 };
                 if !watched.iter().any(|known| known.listed.wire == found.wire) {
-                    watched.push(Folder { listed: found.clone(), role: *role });
+                    watched.push(Folder { listed: found.clone(), role: *role, by_hand: false });
+                }
+            }
+        }
+    }
+    if let Some(name) = &mailbox.crm.save_folder {
+        let found = by_name(name, listed);
+        match found.and_then(|index| Some((listed.get(index)?, roles.get(index)?.0))) {
+            None => missing.push(name.clone()),
+            Some((found, role)) => {
+                let known = watched.iter_mut().find(|known| known.listed.wire == found.wire);
+                match known {
+                    Some(known) => known.by_hand = true,
+                    None => {
+                        watched.push(Folder { listed: found.clone(), role, by_hand: true });
+                    }
                 }
             }
         }
@@ -108,6 +138,7 @@ pub(super) fn unlisted(mailbox: &Mailbox) -> Vec<Listed> {
     let mut names: Vec<&str> = vec!["INBOX"];
     names.extend(folders.sync.iter().flatten().map(String::as_str));
     names.extend(roles.into_iter().flatten().map(String::as_str));
+    names.extend(mailbox.crm.save_folder.as_deref());
     // A name outside of ASCII is written otherwise on the wire, and how depends on the server.
     names.retain(|name| name.is_ascii() && !name.starts_with('\\') && !name.contains('&'));
     let mut seen = HashSet::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bounds::Bounds;
-use super::choose::{chosen, roles};
+use super::choose::{by_hand, chosen, history_days, roles};
 use super::connect::{Gate, connect};
 use super::fetch::Extent;
 use super::large::{Pieces, in_pieces};
@@ -34,8 +34,13 @@ pub struct FolderProbe {
     /// `configuration`, `special-use` or `name`.
     pub decided_by: &'static str,
     pub selectable: bool,
-    /// Named by `folders.sync`, or there by default.
+    /// Named by `folders.sync` or `crm.save_folder`, or there by default.
     pub synced: bool,
+    /// How a person says by laying a message into it that they want it in the CRM; `None`: they do
+    /// not.
+    pub by_hand: Option<Arc<str>>,
+    /// Days of history that are read of it.
+    pub history_days: u32,
 }
 
 /// A message on the server.
@@ -62,13 +67,19 @@ impl Probe {
         let folders = listed
             .iter()
             .zip(roles)
-            .map(|(folder, (role, decided_by))| FolderProbe {
-                name: folder.name.as_str().to_owned(),
-                wire: folder.wire.clone(),
-                role,
-                decided_by,
-                selectable: folder.selectable,
-                synced: chosen.watched.iter().any(|known| known.listed.wire == folder.wire),
+            .map(|(folder, (role, decided_by))| {
+                let watched = chosen.watched.iter().find(|known| known.listed.wire == folder.wire);
+                let by_hand = watched.and_then(by_hand);
+                FolderProbe {
+                    name: folder.name.as_str().to_owned(),
+                    wire: folder.wire.clone(),
+                    role,
+                    decided_by,
+                    selectable: folder.selectable,
+                    synced: watched.is_some(),
+                    history_days: history_days(by_hand.is_some(), mailbox.crm.history_days),
+                    by_hand,
+                }
             })
             .collect();
         Ok(Probe { link, bounds: Bounds::default(), folders, missing: chosen.missing })
@@ -78,7 +89,7 @@ impl Probe {
         &self.folders
     }
 
-    /// Names in `folders.sync` that no folder bears.
+    /// Names in `folders.sync` and `crm.save_folder` that no folder bears.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::Error;
 use super::bounds::Bounds;
 use super::catch_up::{CatchUp, CaughtUp, Folder, OPEN};
-use super::choose::{chosen, unlisted};
+use super::choose::{chosen, history_days, unlisted};
 use super::connect::{Gate, connect};
 use super::failed::asked_to_wait;
 use super::link::{Link, Listed, Opened, Woke, same_wire};
@@ -265,11 +265,12 @@ async fn serve(
     let mut news_of_folders = new;
     for missing in &folders.missing {
         if known.insert(missing.clone()) {
-            events::folder_missing(
-                &mailbox.name,
-                missing,
-                "name one that `mailcrm check` lists in folders.sync",
-            );
+            let mend = if mailbox.crm.save_folder.as_ref() == Some(missing) {
+                "make it, or name one that `mailcrm check` lists in crm.save_folder"
+            } else {
+                "name one that `mailcrm check` lists in folders.sync"
+            };
+            events::folder_missing(&mailbox.name, missing, mend);
         }
     }
     let missing = !folders.missing.is_empty();
@@ -504,7 +505,7 @@ impl Watching {
             intake: &watched.intake,
             bounds: &watched.shared.bounds,
             trouble,
-            history_days: watched.mailbox.crm.history_days,
+            history_days: history_days(folder.by_hand, watched.mailbox.crm.history_days),
             max_message: watched.max_message,
             gone: Default::default(),
             stretch: Default::default(),

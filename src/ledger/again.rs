@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::record::{self, Batch, Recorded, Seen, Verdict};
+use super::record::{self, Batch, PLACE_BY_HAND, Recorded, Seen, Verdict};
 use super::views::Filter;
 use super::{Error, FolderRow, Ledger, Location, MailboxId};
 use crate::rules::State;
@@ -32,6 +32,8 @@ pub struct AgainPlace {
     pub folder_name: String,
     /// Of the folder when the daemon last read it.
     pub role: String,
+    /// A person chose it so that the message is filed.
+    pub by_hand: bool,
     pub uid: u32,
 }
 
@@ -193,6 +195,14 @@ impl Ledger {
             let stays = quarantined && still && old.is_some();
             if !stays && matches!(recorded, Recorded::Decided { message: of } if of == message) {
                 record::decide(tx, &inner.spool, &batch, &seen, message, &mut kept)?;
+                if batch.role == PLACE_BY_HAND {
+                    // The second admission is to know it, and who looks for the keyword again.
+                    tx.execute(
+                        "UPDATE place SET role = ?4
+                         WHERE folder = ?1 AND uid_validity = ?2 AND uid = ?3",
+                        params![batch.folder, batch.uid_validity, seen.uid, PLACE_BY_HAND],
+                    )?;
+                }
                 if own.is_none() {
                     tx.execute("DELETE FROM spool WHERE message = ?1", params![message])?;
                 }
@@ -239,7 +249,7 @@ fn raw_of(seen: &Seen) -> Option<Location> {
 fn places(conn: &Connection, message: i64) -> rusqlite::Result<Vec<AgainPlace>> {
     let mut statement = conn.prepare_cached(
         "SELECT b.id AS mailbox, b.name AS mailbox_name, b.host, b.username, f.name AS folder_name,
-                f.role, p.uid, f.id, f.uid_validity, f.cursor, f.floor, f.first_read_at,
+                f.role, p.role = 'save' AS by_hand, p.uid, f.id, f.uid_validity, f.cursor, f.floor, f.first_read_at,
                 f.history_days, f.first_until
          FROM place p
          JOIN folder f ON f.id = p.folder AND f.uid_validity = p.uid_validity
@@ -255,6 +265,7 @@ fn places(conn: &Connection, message: i64) -> rusqlite::Result<Vec<AgainPlace>> 
             folder: super::folders::folder_row(row)?,
             folder_name: row.get("folder_name")?,
             role: row.get("role")?,
+            by_hand: row.get("by_hand")?,
             uid: row.get("uid")?,
         })
     })?;

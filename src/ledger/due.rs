@@ -284,6 +284,7 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
                 e.queued_at, e.trouble_since, e.suspicions, e.replaced, e.plan,
                 m.id AS message, m.fingerprint, m.message_id, m.received_at, m.refs,
                 m.employees_known, m.activity_id, f.role,
+                EXISTS (SELECT 1 FROM place p WHERE p.message = m.id AND p.role = 'save') AS by_hand,
                 s.segment, s.start, s.length, s.whole
          FROM entry e
          JOIN message m ON m.id = e.message
@@ -326,6 +327,7 @@ fn entry(conn: &Connection, id: i64) -> rusqlite::Result<Entry> {
             whole: row.get::<_, Option<bool>>("whole")?.unwrap_or(true),
             raw,
             role: row.get("role")?,
+            by_hand: row.get("by_hand")?,
         })
     })
 }

@@ -25,7 +25,7 @@ mod views;
 pub use again::{Again, AgainPlace};
 pub use folders::{FolderRow, MailboxId};
 pub use outbox::{Attempt, Entry, EntryAction, Filed, HOLD, MadeRow, Outcome, Parent, Plan, Saved};
-pub use record::{Batch, Known, MessageFacts, Recorded, Seen, Stretch, Verdict};
+pub use record::{Batch, Known, MessageFacts, PLACE_BY_HAND, Recorded, Seen, Stretch, Verdict};
 pub use spool::{Location, Spool, SpoolWriter};
 pub use views::{Filter, FolderStatus, MailboxStatus, MessageView, Named, PlaceView, StatusCounts};
 

@@ -90,6 +90,8 @@ pub struct Entry {
     pub whole: bool,
     /// Of the folder, for a second admission.
     pub role: String,
+    /// A person wants the message in the CRM: it has a place of role `save`.
+    pub by_hand: bool,
 }
 
 /// One answer of the CRM, or the lack of one.

@@ -11,6 +11,10 @@ use crate::folder::{Role, advance};
 use crate::message::Class;
 use crate::rules::{Direction, Evidence, Reason, State};
 
+/// Role of a place that a person chose so that the message is filed: in the folder for that, or
+/// under the keyword for that.
+pub const PLACE_BY_HAND: &str = "save";
+
 /// What the ledger knows of a message before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -238,11 +242,13 @@ fn move_cursor(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<u32> {
 
 /// Whether a place of this role in this mailbox decides nothing: the folder was renumbered, or
 /// a copy with the same role in the same mailbox was judged before (product.md section 3). What
-/// left before its body was read was never judged.
+/// left before its body was read was never judged. A place that a person chose is undone only by
+/// another one of those: the folder may not always have been the one for that.
 const PLACE_DECIDES_NOTHING: &str =
     "SELECT EXISTS (SELECT 1 FROM place p JOIN folder f ON f.id = p.folder
                     WHERE p.message = ?1
-                      AND (p.folder = ?2 OR (f.mailbox = ?3 AND p.role = ?4)))
+                      AND ((p.folder = ?2 AND ?4 <> 'save')
+                           OR (f.mailbox = ?3 AND p.role = ?4)))
             AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = ?1 AND m.reason = 'gone')
             AS decides_nothing";
 

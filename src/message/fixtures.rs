@@ -198,6 +198,7 @@ fn decided(message: &Message, raw: &[u8], role: Role) -> (String, Vec<String>) {
         window_start: 1_714_040_100,
         employees: Some(&employees),
         first_reading: false,
+        by_hand: None,
     };
     let admitted = admit(&rules(), &arrival);
     let fate = match admitted.decision {

@@ -32,6 +32,18 @@ pub struct Arrival<'a> {
     pub employees: Option<&'a HashSet<String>>,
     /// The message was there when its folder was first read: history.
     pub first_reading: bool,
+    /// A person wants it in the CRM, and how they said so: [`lies_in`], [`bears`].
+    pub by_hand: Option<&'a str>,
+}
+
+/// How a person says it by laying a message into the folder for that.
+pub fn lies_in(folder: &str) -> String {
+    format!("saved by hand: lies in {folder}")
+}
+
+/// How a person says it by giving a message the keyword for that.
+pub fn bears(keyword: &str) -> String {
+    format!("saved by hand: bears the keyword {keyword}")
 }
 
 /// What is to become of a message.
@@ -58,6 +70,8 @@ pub struct Admitted {
     pub class_policy: Policy,
     /// The parties are those whose mails a colleague forwards.
     pub forwarded: bool,
+    /// A person wants it in the CRM: a card is made if there is none.
+    pub by_hand: bool,
 }
 
 /// Decides whether a message belongs in the CRM.
@@ -65,6 +79,9 @@ pub struct Admitted {
 /// While the employees are not known, it skips only what would be skipped whoever is an
 /// employee; the rest is queued undecided. While only the header is known, it skips only what
 /// would be skipped whatever the body says.
+///
+/// What a person saves by hand is kept out by no rule of the mailbox: folder, switch, history,
+/// exclusions, class. What could not be filed at all stays what it is.
 pub fn admit(rules: &RuleSet, arrival: &Arrival) -> Admitted {
     let message = arrival.message;
     let company = Company::new(rules, arrival.employees);
@@ -85,7 +102,10 @@ pub fn admit(rules: &RuleSet, arrival: &Arrival) -> Admitted {
             outside(failed.iter().chain(&named), &company)
         }
     };
-    let class_policy = rules.policy(message.class.class);
+    let class_policy = match arrival.by_hand {
+        Some(_) => Policy::Normal,
+        None => rules.policy(message.class.class),
+    };
     let forwarded = matches!(origin, Origin::Forwarded(..));
     let mut admission =
         Admission { rules, arrival, company, origin, direction, parties, class_policy };
@@ -95,7 +115,15 @@ pub fn admit(rules: &RuleSet, arrival: &Arrival) -> Admitted {
         let rest = parties.split_off(MAX_PARTIES);
         evidence.push(Evidence::new("parties", not_looked_up(&rest)));
     }
-    Admitted { direction, decision, evidence, parties, class_policy, forwarded }
+    Admitted {
+        direction,
+        decision,
+        evidence,
+        parties,
+        class_policy,
+        forwarded,
+        by_hand: arrival.by_hand.is_some(),
+    }
 }
 
 /// Whose mail it is (rule 4).
@@ -142,28 +170,13 @@ impl Admission<'_> {
     /// The rules in their order; each early return is one rule's no.
     fn decide(&mut self, evidence: &mut Vec<Evidence>) -> Decision {
         let message = self.arrival.message;
-
-        // Rule 1. Asked first: nothing in spam may reach the CRM, whatever the rules say.
-        let kept_out = match self.arrival.role {
-            Role::Spam => Some(Reason::SpamFolder),
-            Role::Trash => Some(Reason::TrashFolder),
-            Role::Drafts => Some(Reason::DraftsFolder),
-            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
-        };
-        if let Some(reason) = kept_out {
-            let role = self.arrival.role;
-            evidence.push(Evidence::new("folder", format!("lies in a folder of role {role}")));
-            return Decision::Skip(reason);
-        }
-
-        // Rule 2.
-        if !self.rules.enabled {
-            evidence.push(Evidence::new("integration", "off for this mailbox"));
-            return Decision::Skip(Reason::CrmOff);
-        }
-        if self.arrival.internal_date < self.arrival.window_start {
-            evidence.push(Evidence::new("history", before_window(self.arrival)));
-            return Decision::Skip(Reason::BeforeHistory);
+        match self.arrival.by_hand {
+            Some(how) => evidence.push(Evidence::new("save", how)),
+            None => {
+                if let Some(reason) = self.kept_out_unread(evidence) {
+                    return Decision::Skip(reason);
+                }
+            }
         }
 
         // Rule 3. Only what the company sent: clients that use Bitrix24 too write with such
@@ -180,6 +193,7 @@ impl Admission<'_> {
         if self.direction == Direction::Outgoing
             && self.arrival.first_reading
             && !self.rules.history_outgoing
+            && self.arrival.by_hand.is_none()
         {
             evidence.push(Evidence::new("history", "sent mail of the history is not filed here"));
             return Decision::Skip(Reason::BeforeHistory);
@@ -202,7 +216,7 @@ impl Admission<'_> {
         }
 
         // Rule 6.
-        if self.is_excluded(undecided_employees, evidence) {
+        if self.arrival.by_hand.is_none() && self.is_excluded(undecided_employees, evidence) {
             return Decision::Skip(Reason::Excluded);
         }
 
@@ -220,6 +234,33 @@ impl Admission<'_> {
             evidence.push(Evidence::new("employees", fact));
         }
         Decision::Queue { undecided_employees }
+    }
+
+    /// Rules 1 and 2: what keeps a message out whoever wrote it.
+    fn kept_out_unread(&self, evidence: &mut Vec<Evidence>) -> Option<Reason> {
+        // Rule 1. Asked first: nothing in spam may reach the CRM, whatever the rules say.
+        let kept_out = match self.arrival.role {
+            Role::Spam => Some(Reason::SpamFolder),
+            Role::Trash => Some(Reason::TrashFolder),
+            Role::Drafts => Some(Reason::DraftsFolder),
+            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
+        };
+        if kept_out.is_some() {
+            let role = self.arrival.role;
+            evidence.push(Evidence::new("folder", format!("lies in a folder of role {role}")));
+            return kept_out;
+        }
+
+        // Rule 2.
+        if !self.rules.enabled {
+            evidence.push(Evidence::new("integration", "off for this mailbox"));
+            return Some(Reason::CrmOff);
+        }
+        if self.arrival.internal_date < self.arrival.window_start {
+            evidence.push(Evidence::new("history", before_window(self.arrival)));
+            return Some(Reason::BeforeHistory);
+        }
+        None
     }
 
     /// A report of our own server about a client's address, or a forward.

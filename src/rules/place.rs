@@ -57,6 +57,8 @@ pub struct Situation<'a> {
     pub parties: &'a [Address],
     /// The parties are those whose mails a colleague forwards, each a client of their own.
     pub forwarded: bool,
+    /// A person wants it in the CRM.
+    pub by_hand: bool,
     /// What the message answers: none if that is not in the ledger, several where the earlier
     /// Message-ID was used again on other cards.
     pub threads: &'a [Thread],
@@ -278,6 +280,12 @@ fn create(situation: &Situation, notes: &mut Notes) -> Placement {
         Direction::Incoming => ("on_incoming", situation.rules.on_incoming),
         Direction::Outgoing => ("on_outgoing", situation.rules.on_outgoing),
     };
+    let by_hand = situation.by_hand && wanted == Creation::None;
+    let wanted = match (by_hand, situation.direction) {
+        (false, _) => wanted,
+        (true, Direction::Incoming) => Creation::Lead,
+        (true, Direction::Outgoing) => Creation::Contact,
+    };
     let named = match wanted {
         Creation::Lead => "lead",
         Creation::Contact => "contact",
@@ -287,7 +295,12 @@ fn create(situation: &Situation, notes: &mut Notes) -> Placement {
             return Placement::Skip(Reason::CreationOff);
         }
     };
-    notes.say("creation", format!("{key} is {named}, for {}", party.email));
+    let why = if by_hand {
+        format!("{key} is none, but it is saved by hand: a {named} for {}", party.email)
+    } else {
+        format!("{key} is {named}, for {}", party.email)
+    };
+    notes.say("creation", why);
     let what = in_this_crm(wanted, situation, notes);
     Placement::Create { what, party: party.clone(), client: None }
 }

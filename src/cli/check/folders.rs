@@ -24,6 +24,8 @@ struct Folder {
     role: Role,
     decided_by: &'static str,
     synced: bool,
+    /// The one for what is saved by hand.
+    by_hand: bool,
 }
 
 pub(super) fn findings(mailbox: &Mailbox, probe: &Probe) -> Vec<Finding> {
@@ -36,6 +38,7 @@ pub(super) fn findings(mailbox: &Mailbox, probe: &Probe) -> Vec<Finding> {
             role: folder.role,
             decided_by: folder.decided_by,
             synced: folder.synced,
+            by_hand: folder.by_hand.is_some(),
         })
         .collect();
     judge(
@@ -95,10 +98,11 @@ fn login(mailbox: &Mailbox, shown: &Shown) -> String {
 }
 
 fn described(folder: &Folder) -> String {
-    let does = match (folder.synced, folder.role.keeps_out()) {
-        (true, false) => "synchronised",
-        (true, true) => "synchronised, nothing in it is saved",
-        (false, _) => "left alone",
+    let does = match (folder.synced, folder.by_hand, folder.role.keeps_out()) {
+        (true, true, _) => "synchronised, all that is laid into it is saved by hand",
+        (true, false, false) => "synchronised",
+        (true, false, true) => "synchronised, nothing in it is saved",
+        (false, _, _) => "left alone",
     };
     let Folder { name, role, decided_by, .. } = folder;
     format!("folder {name}: {role}, by {decided_by}, {does}")
@@ -110,6 +114,15 @@ fn missing(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Finding>) {
     for wanted in &shown.missing {
         // The sent folder is a trap of its own, below.
         if Role::of_flag(wanted) == Some(Role::Sent) && wanted.starts_with('\\') {
+            continue;
+        }
+        if mailbox.crm.save_folder.as_ref() == Some(wanted) {
+            findings.push(Finding::warn(
+                name,
+                "folder-missing",
+                format!("crm.save_folder names {wanted}, which no folder on the server bears"),
+                "make the folder in a mail client, or name another",
+            ));
             continue;
         }
         findings.push(Finding::warn(
@@ -226,7 +239,7 @@ mod tests {
     }
 
     fn folder(name: &str, role: Role, decided_by: &'static str, synced: bool) -> Folder {
-        Folder { name: name.to_owned(), role, decided_by, synced }
+        Folder { name: name.to_owned(), role, decided_by, synced, by_hand: false }
     }
 
     fn usual() -> Shown {

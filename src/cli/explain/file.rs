@@ -18,7 +18,7 @@ use crate::filing::simulate::Outcome;
 use crate::folder::{BY_CONFIGURATION, ConfiguredRoles, FolderName, Role, role_of, window_start};
 use crate::ledger::{self, Ledger, MessageView, Parent};
 use crate::message::{self, Class, Message};
-use crate::rules::admit::{Admitted, Arrival, Decision, admit};
+use crate::rules::admit::{Admitted, Arrival, Decision, admit, lies_in};
 use crate::rules::{Creation, Direction, Evidence, Policy, Reason, RuleSet, State};
 use crate::unix_now;
 
@@ -79,6 +79,7 @@ pub(super) async fn explain(
         }
     };
     let (role, decided_by) = role(mailbox, &folder, history.role);
+    let by_hand = is_for_saving(mailbox, &folder).then(|| lies_in(folder.as_str()));
     let rules = mailbox.rules(&config.own_addresses());
     let body = message::from_body(&message, &raw, rules.forwards);
     let admitted = admit(
@@ -92,6 +93,7 @@ pub(super) async fn explain(
             window_start: window_start(now, mailbox.crm.history_days),
             employees: history.employees.as_deref(),
             first_reading: false,
+            by_hand: by_hand.as_deref(),
         },
     );
     let mut evidence =
@@ -174,13 +176,26 @@ async fn history(
     Ok(History { employees: ledger.employee_addresses(), role, same, parent })
 }
 
+/// Whether the folder is the one for what is saved by hand.
+fn is_for_saving(mailbox: &Mailbox, folder: &FolderName) -> bool {
+    mailbox.crm.save_folder.as_ref().is_some_and(|written| {
+        FolderName::new(written) == *folder || below(folder.as_str()).1 == Some(written.as_str())
+    })
+}
+
+/// The separator in a folder's name, and what stands behind the last one.
+///
+/// Without the server the separator is guessed; both common ones are rare within names.
+fn below(name: &str) -> (Option<char>, Option<&str>) {
+    let delimiter = ['/', '.'].into_iter().find(|delimiter| name.contains(*delimiter));
+    (delimiter, delimiter.and_then(|delimiter| name.rsplit(delimiter).next()))
+}
+
 /// The folder's role: what the configuration says, else what the server said when the folder
 /// was read, else what its name says.
 fn role(mailbox: &Mailbox, folder: &FolderName, on_server: Option<Role>) -> (Role, &'static str) {
     let name = folder.as_str();
-    // Without the server its separator is guessed; both common ones are rare within names.
-    let delimiter = ['/', '.'].into_iter().find(|delimiter| name.contains(*delimiter));
-    let last = delimiter.and_then(|delimiter| name.rsplit(delimiter).next());
+    let (delimiter, last) = below(name);
     let whole = |written: &Option<String>| match written {
         // As the daemon does: a name without its parents means the folder below them.
         Some(written) if Some(written.as_str()) == last => Some(name.to_owned()),
@@ -474,6 +489,7 @@ mod tests {
             window_start: 0,
             employees: None,
             first_reading: false,
+            by_hand: None,
         };
         let admitted = admit(&rules, &arrival);
         (rules, admitted)

@@ -105,6 +105,7 @@ fn arrival<'a>(message: &'a Message, employees: Option<&'a HashSet<String>>) -> 
         window_start: WINDOW,
         employees,
         first_reading: false,
+        by_hand: None,
     }
 }
 
@@ -157,6 +158,51 @@ fn the_first_rule_that_says_no_gives_the_reason() {
     ];
     for (name, rules, arrival, decision) in cases {
         assert_eq!(admit(rules, &arrival).decision, decision, "{name}");
+    }
+}
+
+#[test]
+fn what_is_saved_by_hand_is_kept_out_only_if_it_could_not_be_filed_at_all() {
+    use Reason::*;
+    let staff = employees();
+    let off =
+        RuleSet { enabled: false, automated: Policy::Skip, history_outgoing: false, ..rules() };
+    let newsletter = "From: x@newsletter.example | To: sales@example.com";
+    let to_excluded = "From: sales@example.com | To: x@newsletter.example";
+    let own = format!("{ANSWER} | Activity: 12");
+    let robot = classed(PRICE, Class::Automated);
+    let known = Some(&staff);
+    #[rustfmt::skip]
+    let cases: Vec<(&str, Message, Role, i64, Option<&HashSet<String>>, Decision, &str)> = vec![
+        ("integration off",         mail(PRICE),       Role::Inbox,  NOW,          known, QUEUE,     "bob@client.example"),
+        ("spam",                    mail(PRICE),       Role::Spam,   NOW,          known, QUEUE,     "bob@client.example"),
+        ("trash",                   mail(PRICE),       Role::Trash,  NOW,          known, QUEUE,     "bob@client.example"),
+        ("drafts",                  mail(ANSWER),      Role::Drafts, NOW,          known, QUEUE,     "bob@client.example"),
+        ("before the window",       mail(PRICE),       Role::Inbox,  WINDOW - 1,   known, QUEUE,     "bob@client.example"),
+        ("sent before the window",  mail(ANSWER),      Role::Sent,   WINDOW - 1,   known, QUEUE,     "bob@client.example"),
+        ("excluded sender",         mail(newsletter),  Role::Inbox,  NOW,          known, QUEUE,     "x@newsletter.example"),
+        ("excluded recipient",      mail(to_excluded), Role::Sent,   NOW,          known, QUEUE,     "x@newsletter.example"),
+        ("class with policy skip",  robot,             Role::Inbox,  NOW,          known, QUEUE,     "bob@client.example"),
+        ("employees unknown",       mail(PRICE),       Role::Inbox,  NOW,          None,  UNDECIDED, "bob@client.example"),
+        ("colleagues alone",        mail(LUNCH),       Role::Inbox,  NOW,          known, Decision::Skip(Internal), ""),
+        ("no address",              mail(""),          Role::Inbox,  NOW,          known, Decision::Skip(NoAddress), ""),
+        ("the CRM's own mail",      mail(&own),        Role::Sent,   NOW,          known, Decision::Skip(OwnCrmMail), "bob@client.example"),
+    ];
+    for (name, message, role, internal_date, employees, decision, parties) in cases {
+        let arrival = Arrival {
+            role,
+            internal_date,
+            first_reading: true,
+            by_hand: Some("saved by hand: lies in CRM"),
+            ..arrival(&message, employees)
+        };
+        let admitted = admit(&off, &arrival);
+        assert_eq!(admitted.decision, decision, "{name}: {:?}", admitted.evidence);
+        assert_eq!(emails(&admitted.parties), parties, "{name}");
+        assert_eq!(admitted.class_policy, Policy::Normal, "{name}");
+        assert!(admitted.by_hand, "{name}");
+        let save = Evidence::new("save", "saved by hand: lies in CRM");
+        assert_eq!(admitted.evidence.first(), Some(&save), "{name}");
     }
 }
 

@@ -120,6 +120,7 @@ struct Mail {
     threads: Vec<Thread>,
     codes: Vec<Coded>,
     forwarded: bool,
+    by_hand: bool,
     known: HashMap<String, Known>,
     has_leads: bool,
 }
@@ -137,6 +138,7 @@ impl Mail {
             threads: Vec::new(),
             codes: Vec::new(),
             forwarded: false,
+            by_hand: false,
             known: HashMap::new(),
             has_leads: true,
         }
@@ -193,6 +195,7 @@ impl Mail {
             reply: self.reply,
             parties: &self.parties,
             forwarded: self.forwarded,
+            by_hand: self.by_hand,
             threads: &self.threads,
             codes: &self.codes,
             known: &self.known,
@@ -425,6 +428,7 @@ fn cards_are_made_as_the_mailbox_says() {
     let incoming = |what| Mail::from_bob().with(move |r| r.on_incoming = what);
     let outgoing = |what| Mail::to_bob().with(move |r| r.on_outgoing = what);
     let class = |class| Mail::from_bob().of_class(class);
+    let by_hand = |mail| Mail { by_hand: true, ..mail };
     #[rustfmt::skip]
     check(vec![
         ("incoming, lead",        incoming(Lead),                               "new lead for bob", ""),
@@ -451,6 +455,13 @@ fn cards_are_made_as_the_mailbox_says() {
         ("robot as any mail",     Mail::from_bob().with(|r| r.automated = Policy::Normal).of_class(Class::Automated), "new lead for bob", ""),
         ("robots skipped since",  Mail::from_bob().with(|r| r.automated = Policy::Skip).of_class(Class::Automated).bob_is("contact:5"), "skipped automated", ""),
         ("nobody outside",        Mail::from_bob().with_parties(&[]),           "skipped no-address", ""),
+        ("by hand, incoming none", by_hand(incoming(None)),                     "new lead for bob", ""),
+        ("by hand, outgoing none", by_hand(outgoing(None)),                     "new contact for bob", ""),
+        ("by hand, as it says",   by_hand(incoming(Contact)),                   "new contact for bob", ""),
+        ("by hand, no leads",     Mail { has_leads: false, ..by_hand(incoming(None)) }, "new deal for bob", ""),
+        ("by hand, client known", by_hand(incoming(None).bob_is("contact:5")),  "on contact:5, bob is contact:5", ""),
+        ("by hand, hidden card",  by_hand(incoming(None).bob_is("hidden contact:5")), "parked hidden-card", "contact:5"),
+        ("by hand, nobody outside", by_hand(Mail::from_bob().with_parties(&[])), "skipped no-address", ""),
     ]);
 }
 

@@ -54,7 +54,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 
 proptest! {
     #[test]
-    fn nothing_in_spam_is_ever_queued(
+    fn nothing_in_spam_is_ever_queued_by_itself(
         message in any_message(),
         internal_date in any::<i64>(),
         window_start in any::<i64>(),
@@ -71,6 +71,7 @@ proptest! {
             window_start,
             employees: known.then_some(&staff),
             first_reading,
+            by_hand: None,
         };
         let rules = RuleSet { enabled, ..rules() };
         prop_assert_eq!(admit(&rules, &arrival).decision, Decision::Skip(Reason::SpamFolder));

@@ -1,0 +1,156 @@
+//! What people save by hand from a mail client: by laying a mail into a folder, and by a keyword.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
+use crate::common;
+
+use std::time::{Duration, SystemTime};
+
+use common::daemon::Daemon;
+use common::imap_client::ImapClient;
+use common::mails::Mail;
+use common::scene::{Scene, mail, message, places, reconciled, said, until_mailbox, until_state};
+use common::{LIMIT, wait_for};
+use serde_json::json;
+
+/// All that keeps mail out of the CRM.
+const STRICT: &str = "exclude = [\"newsletter.example\"]\nautomated = \"skip\"\n\
+                      on_incoming = \"none\"\n";
+
+fn client(scene: &Scene) -> ImapClient {
+    ImapClient::login(scene.dovecot.imaps_port(), &scene.dovecot.ca_file(), "sales")
+}
+
+/// Mails that [`STRICT`] keeps out, with their reasons, in the order of their UIDs.
+fn kept_out() -> [(Mail, Option<&'static str>); 6] {
+    [
+        // Below the floor: it has no row.
+        (mail("Old"), None),
+        (mail("Newsletter").header("X-Odd: 1"), Some("excluded")),
+        (mail("Robot").header("Auto-Submitted: auto-generated"), Some("automated")),
+        (mail("Stranger"), Some("creation-off")),
+        (mail("Lunch"), Some("internal")),
+        (mail("Moved"), Some("creation-off")),
+    ]
+}
+
+/// Delivers them to the inbox, the first one long ago.
+fn deliver_kept_out(scene: &Scene) {
+    for (index, (mail, _)) in kept_out().into_iter().enumerate() {
+        let mail = match mail.subject.as_str() {
+            "Newsletter" => Mail { from: "News <news@newsletter.example>".to_owned(), ..mail },
+            "Lunch" => Mail { from: "Boss <boss@example.com>".to_owned(), ..mail },
+            _ => mail,
+        };
+        let days = if index == 0 { 30 } else { 0 };
+        let at = SystemTime::now() - Duration::from_secs(days * 86_400);
+        scene.dovecot.deliver_at("sales", "INBOX", &mail.raw(), at).unwrap();
+    }
+}
+
+#[track_caller]
+fn until_kept_out(daemon: &Daemon) {
+    for (mail, reason) in kept_out() {
+        if reason.is_some() {
+            until_state(daemon, &mail.subject, "skipped", reason);
+        }
+    }
+    until_mailbox(daemon, "sales", "idle");
+}
+
+/// The evidence of a message under this rule.
+fn evidence(daemon: &Daemon, subject: &str, rule: &str) -> Vec<String> {
+    let found = message(daemon, subject)["evidence"].as_array().cloned().unwrap_or_default();
+    let of_rule = found.iter().filter(|one| one["rule"] == rule);
+    of_rule.map(|one| one["fact"].as_str().unwrap().to_owned()).collect()
+}
+
+fn started_again(daemon: &mut Daemon) {
+    assert!(daemon.terminate().success());
+    daemon.start();
+    until_mailbox(daemon, "sales", "idle");
+    daemon.wait_until_settled(1, LIMIT);
+}
+
+const ALL_FILED: [&str; 5] = ["Old", "Newsletter", "Robot", "Stranger", "Moved"];
+
+#[test]
+fn what_is_laid_into_the_folder_is_filed_once_whatever_keeps_it_out() {
+    let scene = Scene::with(&["sales"]);
+    let mut client = client(&scene);
+    client.ok("CREATE CRM");
+    deliver_kept_out(&scene);
+    let strict = scene.mailbox("sales").crm(&format!("{STRICT}save_folder = \"CRM\"\n"));
+    let mut daemon = Daemon::running(&scene.crm.url(), &[strict]);
+    until_kept_out(&daemon);
+    assert_eq!(scene.filed(), Vec::<String>::new());
+
+    client.ok("SELECT INBOX");
+    client.ok("COPY 1:5 CRM");
+    client.ok("MOVE 6 CRM");
+    scene.until_filed(&ALL_FILED);
+    daemon.wait_until_settled(6, LIMIT);
+    for subject in ALL_FILED {
+        until_state(&daemon, subject, "saved", None);
+        assert_eq!(evidence(&daemon, subject, "save"), ["saved by hand: lies in CRM"], "{subject}");
+    }
+    // Nobody outside takes part: there is no card for it, by hand or not.
+    let lunch = until_state(&daemon, "Lunch", "skipped", Some("internal"));
+    let place = |folder: &str| ("sales".to_owned(), folder.to_owned());
+    assert_eq!(places(&lunch), [place("CRM"), place("INBOX")]);
+
+    // Once more, and out again: nothing changes. What is filed already gets a further place.
+    client.ok("COPY 2:5 CRM");
+    client.ok("SELECT CRM");
+    client.ok("MOVE 1:3 INBOX");
+    wait_for("the further places", LIMIT, || {
+        message(&daemon, "Robot")["places"].as_array().is_some_and(|places| places.len() >= 4)
+    });
+    started_again(&mut daemon);
+    scene.until_filed(&ALL_FILED);
+    reconciled(&daemon);
+    let counts = scene.crm.call("sandbox.counts", &json!({}));
+    assert_eq!((&counts["leads"], &counts["contacts"]), (&json!(5), &json!(0)), "{counts}");
+}
+
+#[test]
+fn the_folder_saves_where_the_integration_is_off_and_its_absence_is_named() {
+    let scene = Scene::with(&["sales"]);
+    let mut client = client(&scene);
+    scene.deliver("sales", "INBOX", &mail("Wanted"));
+    scene.deliver("sales", "INBOX", &mail("Left"));
+    let off = scene.mailbox("sales").crm("enabled = false\nsave_folder = \"Clients\"\n");
+    let mut daemon = Daemon::running(&scene.crm.url(), &[off]);
+    until_state(&daemon, "Wanted", "skipped", Some("crm-off"));
+    until_mailbox(&daemon, "sales", "idle");
+    assert_eq!(said(&daemon, "folder missing"), 1);
+    let check = daemon.mailcrm(&["check"]);
+    assert!(check.stdout.contains("crm.save_folder names Clients"), "{check:?}");
+
+    // Copied before the daemon knows the folder.
+    client.ok("CREATE Clients");
+    client.ok("SELECT INBOX");
+    client.ok("COPY 1 Clients");
+    started_again(&mut daemon);
+    scene.until_filed(&["Wanted"]);
+    until_state(&daemon, "Left", "skipped", Some("crm-off"));
+    started_again(&mut daemon);
+    assert_eq!(scene.filed(), ["Wanted"]);
+
+    // It is decided as by the daemon where people ask beforehand.
+    let file = daemon.dir().join("left.eml");
+    std::fs::write(&file, mail("Left").raw()).unwrap();
+    let file = file.to_str().unwrap();
+    let asked = |folder: &str| {
+        let args = ["explain", "--file", file, "--mailbox", "sales", "--folder", folder];
+        let answer = daemon.mailcrm_json(&args).json();
+        (answer["state"].clone(), answer["reason"].clone())
+    };
+    assert_eq!(asked("INBOX"), (json!("skipped"), json!("crm-off")));
+    assert_eq!(asked("Clients"), (json!("queued"), json!(null)));
+    client.ok("COPY 2 Clients");
+    until_state(&daemon, "Left", "saved", None);
+    let redecided = daemon.mailcrm_json(&["redecide"]);
+    assert_eq!(redecided.code, 0, "{redecided:?}");
+    assert_eq!(scene.filed(), ["Left", "Wanted"]);
+}
