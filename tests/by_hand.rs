@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use common::daemon::Daemon;
 use common::imap_client::ImapClient;
 use common::mails::Mail;
-use common::scene::{Scene, mail, message, places, reconciled, said, until_mailbox, until_state};
+use common::scene::{
+    Scene, mail, message, places, reconciled, said, sent, until_mailbox, until_state,
+};
 use common::{LIMIT, wait_for};
 use serde_json::json;
 
@@ -153,4 +155,112 @@ fn the_folder_saves_where_the_integration_is_off_and_its_absence_is_named() {
     let redecided = daemon.mailcrm_json(&["redecide"]);
     assert_eq!(redecided.code, 0, "{redecided:?}");
     assert_eq!(scene.filed(), ["Left", "Wanted"]);
+}
+
+/// Gives messages the keyword, as another mail client does.
+fn give(client: &mut ImapClient, set: &str, keyword: &str) {
+    client.ok(&format!("UID STORE {set} +FLAGS ({keyword})"));
+}
+
+#[test]
+fn what_is_given_the_keyword_is_filed_once_whatever_keeps_it_out() {
+    let scene = Scene::with(&["sales"]);
+    let mut client = client(&scene);
+    deliver_kept_out(&scene);
+    let strict = scene.mailbox("sales").crm(STRICT);
+    let mut daemon = Daemon::running(&scene.crm.url(), &[strict]);
+    until_kept_out(&daemon);
+    assert_eq!(scene.filed(), Vec::<String>::new());
+
+    // Without case, and told while the daemon waits in IDLE: five minutes would be too long.
+    client.ok("SELECT INBOX");
+    give(&mut client, "4", "$crm");
+    scene.until_filed(&["Stranger"]);
+    until_state(&daemon, "Stranger", "saved", None);
+    let fact = "saved by hand: bears the keyword $CRM";
+    assert_eq!(evidence(&daemon, "Stranger", "save"), [fact]);
+
+    // What is filed is left alone, and what cannot be filed stays what it is.
+    let saved = message(&daemon, "Stranger");
+    client.ok("UID STORE 4 -FLAGS ($CRM)");
+    give(&mut client, "4:5", "$CRM");
+    wait_for("the internal mail to be decided again", LIMIT, || {
+        evidence(&daemon, "Lunch", "save") == [fact]
+    });
+    until_state(&daemon, "Lunch", "skipped", Some("internal"));
+    assert_eq!(message(&daemon, "Stranger"), saved);
+
+    // Set while the daemon was down, also on what lies before the history.
+    assert!(daemon.terminate().success());
+    give(&mut client, "1:3,6", "$CRM");
+    daemon.start();
+    scene.until_filed(&ALL_FILED);
+    daemon.wait_until_settled(6, LIMIT);
+    for subject in ALL_FILED {
+        until_state(&daemon, subject, "saved", None);
+        assert_eq!(evidence(&daemon, subject, "save"), [fact], "{subject}");
+    }
+    assert_eq!(said(&daemon, "message skipped"), 6, "each once, and the internal one again");
+
+    // Taken off, nothing is undone; and after another start nothing is done twice.
+    client.ok("UID STORE 2:3 -FLAGS ($CRM)");
+    let before = daemon.messages(&[]);
+    started_again(&mut daemon);
+    started_again(&mut daemon);
+    scene.until_filed(&ALL_FILED);
+    assert_eq!(daemon.messages(&[]), before);
+    reconciled(&daemon);
+    let redecided = daemon.mailcrm_json(&["redecide"]);
+    assert_eq!(redecided.code, 0, "{redecided:?}");
+    until_state(&daemon, "Lunch", "skipped", Some("internal"));
+    let counts = scene.crm.call("sandbox.counts", &json!({}));
+    assert_eq!((&counts["leads"], &counts["contacts"]), (&json!(5), &json!(0)), "{counts}");
+    // Flags are read only.
+    let flags = client.ok("UID FETCH 1:* (FLAGS)").join("\n");
+    assert!(!flags.contains("Seen"), "{flags}");
+}
+
+#[test]
+fn the_keyword_is_found_in_folders_that_are_not_waited_on_and_without_idle() {
+    let idle = "imap_capability = IMAP4rev1 IDLE";
+    let notify = "imap_capability = IMAP4rev1 IDLE NOTIFY";
+    let poll = "imap_capability = IMAP4rev1";
+    for capability in [idle, notify, poll] {
+        let scene = Scene::with_conf(&["sales"], capability);
+        let mut client = client(&scene);
+        scene.deliver("sales", "INBOX", &mail("In the inbox"));
+        scene.deliver("sales", "Sent", &sent("In Sent"));
+        let mut off = scene.mailbox("sales").crm("enabled = false\n");
+        off.imap = "idle_refresh_secs = 30\npoll_secs = 10\n".to_owned();
+        let daemon = Daemon::running(&scene.crm.url(), &[off]);
+        until_state(&daemon, "In the inbox", "skipped", Some("crm-off"));
+        until_state(&daemon, "In Sent", "skipped", Some("crm-off"));
+        let waits = if capability == poll { "polling" } else { "idle" };
+        until_mailbox(&daemon, "sales", waits);
+        client.ok("SELECT Sent");
+        give(&mut client, "1", "$CRM");
+        client.ok("SELECT INBOX");
+        give(&mut client, "1", "$CRM");
+        scene.until_filed(&["In Sent", "In the inbox"]);
+        assert_eq!(scene.crm.cards(3).len(), 1, "{capability}: who is written to is a contact");
+    }
+}
+
+#[test]
+fn another_keyword_or_none_saves_nothing() {
+    let scene = Scene::with(&["sales"]);
+    let mut client = client(&scene);
+    scene.deliver("sales", "INBOX", &mail("One"));
+    let none = scene.mailbox("sales").crm("enabled = false\nsave_keyword = \"\"\n");
+    let mut daemon = Daemon::running(&scene.crm.url(), &[none]);
+    until_state(&daemon, "One", "skipped", Some("crm-off"));
+    client.ok("SELECT INBOX");
+    give(&mut client, "1", "$CRM");
+    started_again(&mut daemon);
+    assert_eq!(evidence(&daemon, "One", "save"), Vec::<String>::new());
+    daemon.mailboxes[0].crm = "enabled = false\nsave_keyword = \"Clients\"\n".to_owned();
+    daemon.write_config();
+    daemon.signal("HUP");
+    give(&mut client, "1", "clients");
+    scene.until_filed(&["One"]);
 }

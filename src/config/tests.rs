@@ -226,6 +226,30 @@ fn a_wrong_value_is_told_in_one_line_with_its_mend() {
              \"19:00\", or \"\" for none",
         ),
         (
+            "a keyword that is none",
+            "[mailbox.crm]\nsave_keyword = \"for CRM\"",
+            "mailbox[sales].crm.save_keyword: for CRM: not a keyword of IMAP: ASCII without blanks, \
+             parentheses, quotes, backslash, braces, brackets, % and *; take \"$CRM\", or \"\" for none",
+        ),
+        (
+            "a flag of the server's as keyword",
+            "[mailbox.crm]\nsave_keyword = '\\Flagged'",
+            "mailbox[sales].crm.save_keyword: \\Flagged: not a keyword of IMAP: ASCII without blanks, \
+             parentheses, quotes, backslash, braces, brackets, % and *; take \"$CRM\", or \"\" for none",
+        ),
+        (
+            "all of the inbox by hand",
+            "[mailbox.crm]\nsave_folder = \"inbox\"",
+            "mailbox[sales].crm.save_folder: inbox: the inbox: all that arrives would be saved by hand; \
+             name a folder for it alone, or \"\" for none",
+        ),
+        (
+            "a role for what is saved by hand",
+            "[mailbox.crm]\nsave_folder = '\\Archive'",
+            "mailbox[sales].crm.save_folder: \\Archive: a role, where a folder's name belongs; name a \
+             folder for it alone, or \"\" for none",
+        ),
+        (
             "neither true nor false",
             "[mailbox.crm]\nenabled = \"yes\"",
             "mailbox[sales].crm.enabled: yes: neither true nor false; take true",

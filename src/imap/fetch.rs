@@ -139,6 +139,30 @@ impl Link {
         self.search("look for a message", &format!("UID SEARCH HEADER Message-ID \"{id}\"")).await
     }
 
+    /// UIDs of messages under this keyword, an atom (RFC 3501 §6.4.4).
+    pub(super) async fn uids_with_keyword(&mut self, keyword: &str) -> Result<Vec<u32>, Error> {
+        let command = format!("UID SEARCH KEYWORD {keyword}");
+        self.search("look for a keyword", &command).await
+    }
+
+    /// Whether a message is under this keyword.
+    pub(super) async fn bears_keyword(&mut self, uid: u32, keyword: &str) -> Result<bool, Error> {
+        let mut bears = false;
+        let news = self.news.keyword;
+        self.run("look for a keyword", &format!("UID FETCH {uid} (UID FLAGS)"), |answer| {
+            // A change that another client made meanwhile may come in between.
+            if let Response::Fetch(_, attributes) = answer
+                && attributes.iter().any(|one| matches!(one, AttributeValue::Uid(of) if *of == uid))
+            {
+                bears = has_keyword(attributes, keyword).unwrap_or(bears);
+            }
+        })
+        .await?;
+        // What was asked for is no news.
+        self.news.keyword = news;
+        Ok(bears)
+    }
+
     async fn search(&mut self, doing: &'static str, command: &str) -> Result<Vec<u32>, Error> {
         let mut uids: Vec<u32> = Vec::new();
         self.run(doing, command, |answer| {
@@ -296,6 +320,17 @@ impl Link {
             other => other,
         }
     }
+}
+
+/// Whether the keyword is among the flags of a FETCH answer; `None` if it brings no flags. Keywords
+/// have no case (RFC 9051 §2.3.2).
+pub(super) fn has_keyword(attributes: &[AttributeValue<'_>], keyword: &str) -> Option<bool> {
+    attributes.iter().find_map(|attribute| match attribute {
+        AttributeValue::Flags(flags) => {
+            Some(flags.iter().any(|flag| flag.eq_ignore_ascii_case(keyword)))
+        }
+        _ => None,
+    })
 }
 
 /// What one FETCH answer brought. Answers without UID, such as flag changes, bring nothing.

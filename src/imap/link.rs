@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::failed::{lost, of_codec, of_read, of_status, silent, words};
+use super::fetch::has_keyword;
 use super::guard::Guard;
 use super::{Error, names};
 use crate::folder::FolderName;
@@ -117,6 +119,8 @@ pub(super) enum Woke {
     News,
     /// The time was up.
     Time,
+    /// A message of the selected folder bears the keyword.
+    Keyword,
     /// `stop` said so.
     Stop,
     /// The server does not idle, whatever it advertises.
@@ -132,6 +136,8 @@ pub(super) struct News {
     pub folders: HashSet<String>,
     /// The server no longer reports other folders (RFC 5465 §5.8).
     pub overflow: bool,
+    /// A message of the selected folder was given the keyword, or has it and another flag changed.
+    pub keyword: bool,
 }
 
 /// An open session.
@@ -139,6 +145,10 @@ pub(super) struct Link {
     session: Session<Stream>,
     pub capabilities: Capabilities,
     pub news: News,
+    /// The keyword that is listened to.
+    pub keyword: Option<Arc<str>>,
+    /// Messages of the selected folder may bear it (PERMANENTFLAGS, RFC 3501 §7.1).
+    pub holds_keyword: bool,
     /// Wire name of the selected folder.
     pub selected: Option<String>,
     /// A command was not followed to its end: the next answers would be the wrong ones.
@@ -156,6 +166,8 @@ impl Link {
             session,
             capabilities: Capabilities::default(),
             news: News::default(),
+            keyword: None,
+            holds_keyword: false,
             selected: None,
             broken: false,
             counts_in_search: false,
@@ -197,7 +209,7 @@ impl Link {
             };
             self.agreed(doing)?;
             let parsed = answer.parsed();
-            self.news.note(parsed);
+            self.news.note(parsed, self.keyword.as_deref());
             match parsed {
                 Response::Done { tag: ended, status, outcome } if *ended == tag => {
                     self.broken = false;
@@ -279,6 +291,9 @@ impl Link {
     /// EXAMINE (Courier 5.0). Only `\Recent` changes, for bodies are fetched with PEEK.
     pub(super) async fn select(&mut self, wire: &str) -> Result<Opened, Error> {
         self.selected = None;
+        self.holds_keyword = false;
+        let keyword = self.keyword.clone();
+        let mut holds = false;
         let mut opened = Opened::default();
         let command = format!("SELECT {}", names::quote(wire));
         self.run(super::catch_up::OPEN, &command, |answer| match answer {
@@ -287,6 +302,13 @@ impl Link {
                 match &outcome.code {
                     Some(ResponseCode::UidValidity(value)) => opened.uid_validity = *value,
                     Some(ResponseCode::UidNext(value)) => opened.uid_next = *value,
+                    Some(ResponseCode::PermanentFlags(flags)) => {
+                        holds = keyword.as_ref().is_some_and(|keyword| {
+                            flags
+                                .iter()
+                                .any(|flag| flag == "\\*" || flag.eq_ignore_ascii_case(keyword))
+                        });
+                    }
                     _ => {}
                 }
             }
@@ -294,6 +316,7 @@ impl Link {
         })
         .await?;
         self.selected = Some(wire.to_owned());
+        self.holds_keyword = holds;
         self.news.selected = false;
         self.news.folders.remove(wire);
         if opened.uid_next == 0 || opened.uid_validity == 0 {
@@ -348,8 +371,10 @@ impl Link {
     /// Asks to be told about these folders while another is selected (RFC 5465).
     pub(super) async fn notify(&mut self, wires: &[String]) -> Result<(), Error> {
         let folders: Vec<String> = wires.iter().map(|wire| names::quote(wire)).collect();
+        // Without being asked for, changes of flags are not told any more.
+        let flags = if self.keyword.is_some() { " FlagChange" } else { "" };
         let command = format!(
-            "NOTIFY SET (selected (MessageNew MessageExpunge)) (mailboxes ({}) (MessageNew MessageExpunge))",
+            "NOTIFY SET (selected (MessageNew MessageExpunge{flags})) (mailboxes ({}) (MessageNew MessageExpunge))",
             folders.join(" ")
         );
         self.run("ask to be notified", &command, |_| {}).await
@@ -362,10 +387,11 @@ impl Link {
     }
 
     /// Waits in IDLE (RFC 2177) until the server announces something, `limit` is up, or `stop`
-    /// ends.
+    /// ends. The keyword is no news before `keyword_from`.
     pub(super) async fn idle(
         &mut self,
         limit: Duration,
+        keyword_from: Instant,
         stop: impl Future<Output = ()>,
     ) -> Result<Woke, Error> {
         const DOING: &str = "idle";
@@ -387,20 +413,27 @@ impl Link {
             if accepted && self.news.any() {
                 break Woke::News;
             }
-            let until = if accepted { end } else { accept_by };
+            let until = match (accepted, self.news.keyword) {
+                (false, _) => accept_by,
+                (true, false) => end,
+                (true, true) => end.min(keyword_from),
+            };
             let answer = tokio::select! {
                 biased;
                 answer = timeout_at(until, self.session.read_response()) => answer,
                 () = &mut stop, if accepted => break Woke::Stop,
             };
             let answer = match answer {
+                Err(_) if accepted && self.news.keyword && Instant::now() < end => {
+                    break Woke::Keyword;
+                }
                 Err(_) if accepted => break Woke::Time,
                 Err(_) => return Err(silent(DOING, SILENCE)),
                 Ok(answer) => of_read(DOING, answer)?,
             };
             self.agreed(DOING)?;
             let parsed = answer.parsed();
-            self.news.note(parsed);
+            self.news.note(parsed, self.keyword.as_deref());
             match parsed {
                 Response::Continue(_) => accepted = true,
                 Response::Done { tag: ended, status, outcome } if *ended == tag => {
@@ -431,7 +464,7 @@ impl Link {
             };
             self.agreed(DOING)?;
             let parsed = answer.parsed();
-            self.news.note(parsed);
+            self.news.note(parsed, self.keyword.as_deref());
             match parsed {
                 Response::Done { tag: ended, status, outcome } if *ended == tag => {
                     self.broken = false;
@@ -462,8 +495,12 @@ impl News {
         self.selected || !self.folders.is_empty() || self.overflow
     }
 
-    fn note(&mut self, answer: &Response<'_>) {
+    fn note(&mut self, answer: &Response<'_>, keyword: Option<&str>) {
         match answer {
+            Response::Fetch(_, attributes) => {
+                let bears = keyword.and_then(|keyword| has_keyword(attributes, keyword));
+                self.keyword |= bears.unwrap_or(false);
+            }
             Response::MailboxData(MailboxDatum::Exists(_)) => self.selected = true,
             Response::MailboxData(MailboxDatum::Status { mailbox, .. }) => {
                 self.folders.insert(names::unescape(mailbox));

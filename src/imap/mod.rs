@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 
 mod bounds;
+mod by_hand;
 mod catch_up;
 mod choose;
 mod connect;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::bounds::Bounds;
+use super::by_hand::{Looks, Saving};
 use super::catch_up::{CatchUp, CaughtUp, Folder, OPEN};
 use super::choose::{chosen, history_days, unlisted};
 use super::connect::{Gate, connect};
@@ -216,6 +217,7 @@ async fn session(
         ledger.note_login_refusals(id, Vec::new(), None).await?;
     }
     let mut link = link;
+    link.keyword = watched.mailbox.crm.save_keyword.as_deref().map(Arc::from);
     let mut missing = None;
     loop {
         match serve(watched, &mut link, trouble, told, &mut missing, &mut stop).await? {
@@ -330,15 +332,29 @@ async fn serve(
     let mut in_vain: u32 = 0;
     let mut vain_at = Instant::now();
     let mut looks: VecDeque<Duration> = VecDeque::new();
+    let mut keyword_told = false;
+    // When the wait was to end that the keyword broke off.
+    let mut wait_until: Option<Instant> = None;
     loop {
         let mut read = 0;
         for index in std::mem::take(&mut dirty) {
             let Some(folder) = folders.get(index) else { continue };
             let main = index == main;
+            let anew = sweep || link.selected.as_ref() != Some(&folder.listed.wire);
             let reading =
                 Box::pin(state.read(watched, link, trouble, folder, main, sweep, first_pass));
             let found = reading.await?;
             read += found.as_ref().map_or(0, |found| found.read);
+            if found.is_none() || !anew {
+                continue;
+            }
+            if state.looks.due_in_open(folder) {
+                let mut saving = watched.saving(link, trouble);
+                Box::pin(state.looks.look(&mut saving, folder, index)).await?;
+            } else if main {
+                // What changed while another folder was open is not told: a look is due soon.
+                link.news.keyword |= link.holds_keyword;
+            }
         }
         sweep = false;
         if std::mem::take(&mut first_pass) {
@@ -375,6 +391,23 @@ async fn serve(
             dirty = news(link, &folders, &order, main);
             continue;
         }
+        if std::mem::take(&mut keyword_told)
+            && let Some(folder) = folders.get(main)
+        {
+            link.news.keyword = false;
+            let mut saving = watched.saving(link, trouble);
+            Box::pin(state.looks.look(&mut saving, folder, main)).await?;
+        }
+        if let Some(index) = state.looks.next() {
+            // All new mail was read. Main is opened again before anything else is waited for.
+            let mut saving = watched.saving(link, trouble);
+            Box::pin(state.looks.save(&mut saving, &folders)).await?;
+            if link.selected != main_wire && link.news.selected {
+                // It came into the folder that is left again.
+                dirty.push(index);
+            }
+            continue;
+        }
         if (missing || !state.parked.is_empty()) && listed_at.elapsed() >= LIST_AGAIN {
             return Ok(Ended::ListAgain);
         }
@@ -385,9 +418,13 @@ async fn serve(
         };
         let limit = if state.left.is_empty() { limit } else { limit.min(AGAIN) };
         let limit = looks.pop_front().map_or(limit, |look| limit.min(look));
+        let begun = Instant::now();
+        let until = wait_until.take().unwrap_or(begun + limit);
+        let limit = limit.min(until.saturating_duration_since(begun));
         ledger.mailbox_state(id, if idles { "idle" } else { "polling" }, None).await?;
         let woke = if idles {
-            link.idle(limit, stopped(stop)).await?
+            let keyword_from = state.looks.told_from(folders.get(main), begun);
+            link.idle(limit, keyword_from.into(), stopped(stop)).await?
         } else {
             tokio::select! {
                 () = tokio::time::sleep(limit.min(mailbox.imap.poll)) => Woke::Time,
@@ -407,6 +444,10 @@ async fn serve(
                 by_news = true;
                 notified &= !link.news.overflow;
                 dirty = news(link, &folders, &order, main);
+            }
+            Woke::Keyword => {
+                keyword_told = true;
+                wait_until = Some(until);
             }
             Woke::Time => {
                 // Whatever was announced or not: UIDNEXT is compared.
@@ -458,6 +499,8 @@ struct Watching {
     left: HashSet<String>,
     /// Folders in which less is listed than was announced, and looks at them that found no more.
     short: HashMap<String, u32>,
+    /// Looks for the keyword.
+    looks: Looks,
 }
 
 impl Watching {
@@ -487,6 +530,10 @@ impl Watching {
                     if now.uid_next != 0
                         && self.last.get(wire) == Some(&now)
                         && !self.left.contains(wire)
+                        && !(watched.mailbox.crm.save_keyword.is_some()
+                            && self
+                                .looks
+                                .due_in_other(folder, watched.mailbox.imap.idle_refresh))
                         && self.short.get(wire).is_none_or(|looks| *looks >= SHORT_LOOKS) =>
                 {
                     return Ok(None);
@@ -547,6 +594,19 @@ impl Watching {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Watched {
+    fn saving<'a>(&'a self, link: &'a mut Link, trouble: &'a mut Trouble) -> Saving<'a> {
+        Saving {
+            link,
+            intake: &self.intake,
+            bounds: &self.shared.bounds,
+            trouble,
+            mailbox: &self.mailbox,
+            max_message: self.max_message,
         }
     }
 }

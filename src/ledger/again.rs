@@ -1,5 +1,6 @@
 //! Deciding messages again: what may be, and what it comes to.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -37,23 +38,67 @@ pub struct AgainPlace {
     pub uid: u32,
 }
 
+/// What lies at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacedUid {
+    pub message: i64,
+    pub state: State,
+    /// A person chose the place so that the message is filed.
+    pub by_hand: bool,
+}
+
 impl Ledger {
-    /// The raw message, if it is still in the spool.
-    pub async fn raw(&self, message: i64) -> Result<Option<Vec<u8>>, Error> {
-        let location = self
-            .read("look for a raw message", move |conn| {
-                conn.prepare_cached("SELECT segment, start, length FROM spool WHERE message = ?1")?
-                    .query_row(params![message], |row| {
-                        Ok(Location {
-                            segment: row.get("segment")?,
-                            start: row.get("start")?,
-                            length: row.get("length")?,
+    /// What lies at these UIDs of a folder, as far as they have places.
+    pub async fn placed(
+        &self,
+        folder: i64,
+        uid_validity: u32,
+        uids: Vec<u32>,
+    ) -> Result<HashMap<u32, PlacedUid>, Error> {
+        self.read("read places", move |conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT p.message, p.role = 'save' AS by_hand, m.state
+                 FROM place p JOIN message m ON m.id = p.message
+                 WHERE p.folder = ?1 AND p.uid_validity = ?2 AND p.uid = ?3",
+            )?;
+            let mut placed = HashMap::new();
+            for uid in uids {
+                let found = statement
+                    .query_row(params![folder, uid_validity, uid], |row| {
+                        let state: String = row.get("state")?;
+                        Ok(PlacedUid {
+                            message: row.get("message")?,
+                            state: State::parse(&state).unwrap_or(State::Saved),
+                            by_hand: row.get("by_hand")?,
                         })
                     })
-                    .optional()
+                    .optional()?;
+                placed.extend(found.map(|found| (uid, found)));
+            }
+            Ok(placed)
+        })
+        .await
+    }
+
+    /// Where in the spool a message lies, if it does, and whether all of it does.
+    pub async fn kept(&self, message: i64) -> Result<Option<(Location, bool)>, Error> {
+        self.read("look for a raw message", move |conn| {
+            conn.prepare_cached(
+                "SELECT segment, start, length, whole FROM spool WHERE message = ?1",
+            )?
+            .query_row(params![message], |row| {
+                let (start, length) = (row.get("start")?, row.get("length")?);
+                let location = Location { segment: row.get("segment")?, start, length };
+                Ok((location, row.get("whole")?))
             })
-            .await?;
-        let Some(location) = location else { return Ok(None) };
+            .optional()
+        })
+        .await
+    }
+
+    /// The raw message, if it is still in the spool.
+    pub async fn raw(&self, message: i64) -> Result<Option<Vec<u8>>, Error> {
+        let Some((location, _)) = self.kept(message).await? else { return Ok(None) };
         let spool = Arc::clone(self.spool());
         tokio::task::spawn_blocking(move || spool.read(location))
             .await

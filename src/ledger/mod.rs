@@ -22,7 +22,7 @@ mod record;
 mod spool;
 mod views;
 
-pub use again::{Again, AgainPlace};
+pub use again::{Again, AgainPlace, PlacedUid};
 pub use folders::{FolderRow, MailboxId};
 pub use outbox::{Attempt, Entry, EntryAction, Filed, HOLD, MadeRow, Outcome, Parent, Plan, Saved};
 pub use record::{Batch, Known, MessageFacts, PLACE_BY_HAND, Recorded, Seen, Stretch, Verdict};

@@ -684,4 +684,72 @@ mod tests {
         let entry = ledger.due(0, 1, &Default::default()).await.unwrap().remove(0);
         assert_eq!((entry.message, entry.mailbox), (message, support.mailbox));
     }
+
+    /// A batch of one message, UID 1.
+    fn batch(place: &Place, role: &'static str, uid: u32, verdict: Verdict) -> Batch {
+        let facts = MessageFacts {
+            message_id: Some("one@client.example".to_owned()),
+            given_on_the_way: false,
+            direction: Some(Direction::Incoming),
+            class: Class::Normal,
+            sender: None,
+            subject: String::new(),
+            received_at: 0,
+            refs: Vec::new(),
+            evidence: Vec::new(),
+            crm_activity: None,
+        };
+        Batch {
+            mailbox: place.mailbox,
+            folder: place.folder,
+            role,
+            uid_validity: 3,
+            owner: 7,
+            stretch: Arc::default(),
+            first_reading: false,
+            seen: vec![Seen { uid, fingerprint: [1; 32], facts, verdict }],
+            gone: BTreeSet::new(),
+            now: 0,
+            due_at: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_a_person_chose_decides_anew_once_and_is_known_when_the_entry_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.sqlite"), 1 << 20).unwrap();
+        let names = vec![["sales", "imap.example.com", "sales"].map(str::to_owned).into()];
+        let mailboxes = ledger.register_mailboxes(names).await.unwrap();
+        let inbox = place(&ledger, mailboxes[0]).await;
+        let known = |role: &'static str| {
+            let known = ledger.known(inbox.mailbox, inbox.folder, role, vec![[1; 32]]);
+            async { known.await.unwrap()[0] }
+        };
+        let skip = || Verdict::Skip(Reason::CreationOff);
+        let queue = || {
+            let raw = Location { segment: 1, start: 0, length: 1 };
+            Verdict::Queue { lane: String::new(), raw, whole: true, employees_known: true }
+        };
+        let (recorded, _) = ledger.record(batch(&inbox, "inbox", 1, skip())).await.unwrap();
+        let Recorded::Decided { message } = recorded[0] else { panic!("{recorded:?}") };
+        assert_eq!(known("inbox").await, Known::PlaceOnly);
+        // The folder may have become the one for what is saved by hand.
+        assert_eq!(known(PLACE_BY_HAND).await, Known::DecideAnew);
+
+        let placed = ledger.placed(inbox.folder, 3, vec![1, 2]).await.unwrap();
+        let expected = crate::ledger::PlacedUid { message, state: State::Skipped, by_hand: false };
+        assert_eq!(placed, [(1, expected)].into());
+        // Under a keyword, a place becomes one that a person chose.
+        let by_hand = batch(&inbox, PLACE_BY_HAND, 1, queue());
+        assert!(ledger.decide_again(message, by_hand).await.unwrap());
+        let placed = ledger.placed(inbox.folder, 3, vec![1]).await.unwrap();
+        let expected = crate::ledger::PlacedUid { message, state: State::Queued, by_hand: true };
+        assert_eq!(placed, [(1, expected)].into());
+        let entry = ledger.due(0, 1, &Default::default()).await.unwrap().remove(0);
+        assert!(entry.by_hand);
+
+        let outcome = Outcome::Skipped(Reason::Internal);
+        ledger.settle(entry.id, outcome, Vec::new(), Vec::new(), None).await.unwrap();
+        assert_eq!(known(PLACE_BY_HAND).await, Known::PlaceOnly);
+    }
 }

@@ -265,6 +265,17 @@ fn repeat_lead(situation: &Situation, notes: &mut Notes) -> Option<Creation> {
     Some(in_this_crm(Creation::Lead, situation, notes))
 }
 
+/// What is made where nothing matches: what the mailbox says, and something at any rate of what a
+/// person wants in the CRM.
+pub fn creation(rules: &RuleSet, direction: Direction, by_hand: bool) -> Creation {
+    match (direction, by_hand) {
+        (Direction::Incoming, true) if rules.on_incoming == Creation::None => Creation::Lead,
+        (Direction::Outgoing, true) if rules.on_outgoing == Creation::None => Creation::Contact,
+        (Direction::Incoming, _) => rules.on_incoming,
+        (Direction::Outgoing, _) => rules.on_outgoing,
+    }
+}
+
 /// Rule 9: nothing matched.
 fn create(situation: &Situation, notes: &mut Notes) -> Placement {
     let Some(party) = situation.parties.first() else {
@@ -276,16 +287,11 @@ fn create(situation: &Situation, notes: &mut Notes) -> Placement {
         notes.say("creation", "nothing is made for this class of mail");
         return Placement::Skip(class_reason(situation.class).unwrap_or(Reason::CreationOff));
     }
-    let (key, wanted) = match situation.direction {
+    let (key, configured) = match situation.direction {
         Direction::Incoming => ("on_incoming", situation.rules.on_incoming),
         Direction::Outgoing => ("on_outgoing", situation.rules.on_outgoing),
     };
-    let by_hand = situation.by_hand && wanted == Creation::None;
-    let wanted = match (by_hand, situation.direction) {
-        (false, _) => wanted,
-        (true, Direction::Incoming) => Creation::Lead,
-        (true, Direction::Outgoing) => Creation::Contact,
-    };
+    let wanted = creation(situation.rules, situation.direction, situation.by_hand);
     let named = match wanted {
         Creation::Lead => "lead",
         Creation::Contact => "contact",
@@ -295,7 +301,7 @@ fn create(situation: &Situation, notes: &mut Notes) -> Placement {
             return Placement::Skip(Reason::CreationOff);
         }
     };
-    let why = if by_hand {
+    let why = if wanted != configured {
         format!("{key} is none, but it is saved by hand: a {named} for {}", party.email)
     } else {
         format!("{key} is {named}, for {}", party.email)

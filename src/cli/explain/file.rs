@@ -19,6 +19,7 @@ use crate::folder::{BY_CONFIGURATION, ConfiguredRoles, FolderName, Role, role_of
 use crate::ledger::{self, Ledger, MessageView, Parent};
 use crate::message::{self, Class, Message};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit, lies_in};
+use crate::rules::place::creation;
 use crate::rules::{Creation, Direction, Evidence, Policy, Reason, RuleSet, State};
 use crate::unix_now;
 
@@ -382,10 +383,11 @@ impl Judged<'_> {
             "deal-choice      {}, among the open deals of the client that is found",
             choice.as_str().unwrap_or_default()
         ));
-        let (key, creation) = match admitted.direction {
-            Direction::Incoming => ("on_incoming", rules.on_incoming),
-            Direction::Outgoing => ("on_outgoing", rules.on_outgoing),
+        let key = match admitted.direction {
+            Direction::Incoming => "on_incoming",
+            Direction::Outgoing => "on_outgoing",
         };
+        let creation = creation(rules, admitted.direction, admitted.by_hand);
         lines.push(match (admitted.class_policy, creation) {
             (Policy::Attach, _) => format!(
                 "creation         nothing is made for {} mail; without a card it is skipped, {}",
