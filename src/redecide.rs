@@ -267,7 +267,7 @@ impl Desk<'_> {
                 break;
             }
         }
-        let Some((seen, reading, place, intake)) = best else { return Ok(unchanged) };
+        let Some((seen, reading, _, intake)) = best else { return Ok(unchanged) };
         let (after, reason) = match &seen.verdict {
             Verdict::Queue { .. } => (State::Queued, None),
             Verdict::Skip(reason) => (State::Skipped, Some(reason.code().to_owned())),

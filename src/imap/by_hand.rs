@@ -263,7 +263,7 @@ impl<'a> Saving<'a> {
         };
         match wanted.message {
             Some(message) => {
-                if self.intake.decide_again(reading, message, seen.clone(), now).await? {
+                if self.intake.decide_again(reading, message, seen.clone(), now).await?.is_some() {
                     self.intake.tell_again(reading, message, &seen);
                 }
             }
