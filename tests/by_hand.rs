@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use common::daemon::Daemon;
 use common::imap_client::ImapClient;
+use common::imap_server::{ImapServer, Play};
 use common::mails::Mail;
+use common::sandbox::SandboxProcess;
 use common::scene::{
     Scene, mail, message, places, reconciled, said, sent, until_mailbox, until_state,
 };
@@ -263,4 +265,69 @@ fn another_keyword_or_none_saves_nothing() {
     daemon.signal("HUP");
     give(&mut client, "1", "clients");
     scene.until_filed(&["One"]);
+}
+
+/// What a server that can hold keywords says as a folder is opened.
+const HOLDS: &[u8] = b"* OK [PERMANENTFLAGS (\\Seen \\*)] permitted\r\n";
+
+/// Two mails in the inbox of a mailbox with the integration off, on a server that says this of the
+/// flags of a message.
+fn on_server(flags: &'static str, holds: &'static [u8]) -> (ImapServer, SandboxProcess, Daemon) {
+    let (server, crm) = (ImapServer::start(), SandboxProcess::start());
+    server.deliver("INBOX", &mail("One").raw());
+    server.deliver("INBOX", &mail("Two").raw());
+    server.trap(move |asked, mut honest| {
+        if asked.is("SELECT") && !holds.is_empty() {
+            honest.insert(0, holds.to_vec());
+        } else if asked.is("UID SEARCH KEYWORD") {
+            honest = vec![b"* SEARCH 1 2\r\n".to_vec(), asked.tagged("OK done")];
+        } else if asked.command.ends_with("(UID FLAGS)") {
+            let uid = asked.command.split(' ').nth(2).unwrap();
+            let flags = if uid == "1" { flags } else { "\\Seen" };
+            let fetched = format!("* {uid} FETCH (UID {uid} FLAGS ({flags}))\r\n");
+            honest = vec![fetched.into_bytes(), asked.tagged("OK done")];
+        }
+        Play::Say(honest)
+    });
+    let off = server.mailbox("sales").crm("enabled = false\n");
+    let daemon = Daemon::running(&crm.url(), &[off]);
+    until_state(&daemon, "Two", "skipped", Some("crm-off"));
+    (server, crm, daemon)
+}
+
+#[test]
+fn a_server_that_finds_the_keyword_everywhere_is_not_believed() {
+    let (server, crm, daemon) = on_server("\\Seen $crm", HOLDS);
+    wait_for("the one that bears it", LIMIT, || crm.activities().len() == 1);
+    until_state(&daemon, "One", "saved", None);
+    let looks = || {
+        let commands = server.commands();
+        commands.iter().filter(|command| command.contains("KEYWORD")).count()
+    };
+    // Told of it again and again, it is asked again, though not each time.
+    let before = looks();
+    for more in 1..=2 {
+        wait_for("the daemon to be idle", LIMIT, || {
+            server.commands().last().is_some_and(|command| command == "IDLE")
+        });
+        for _ in 0..20 {
+            server.push("* 2 FETCH (FLAGS ($CRM))");
+        }
+        wait_for("a further look", LIMIT, || looks() >= before + more);
+    }
+    assert!(looks() <= before + 4, "{}", looks());
+    until_state(&daemon, "Two", "skipped", Some("crm-off"));
+    assert_eq!((crm.activities().len(), server.connections()), (1, 1));
+}
+
+#[test]
+fn where_a_folder_cannot_hold_the_keyword_nobody_looks_for_it() {
+    for holds in [&b""[..], b"* OK [PERMANENTFLAGS (\\Seen \\Flagged)] permitted\r\n"] {
+        let (server, crm, daemon) = on_server("$CRM", holds);
+        server.deliver("INBOX", &mail("Three").raw());
+        until_state(&daemon, "Three", "skipped", Some("crm-off"));
+        let asked = server.commands();
+        assert!(!asked.iter().any(|command| command.contains("KEYWORD")), "{asked:?}");
+        assert_eq!(crm.activities().len(), 0);
+    }
 }
