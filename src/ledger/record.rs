@@ -741,7 +741,7 @@ mod tests {
         assert_eq!(placed, [(1, expected)].into());
         // Under a keyword, a place becomes one that a person chose.
         let by_hand = batch(&inbox, PLACE_BY_HAND, 1, queue());
-        assert!(ledger.decide_again(message, by_hand).await.unwrap());
+        assert!(ledger.decide_again(message, by_hand).await.unwrap().is_some());
         let placed = ledger.placed(inbox.folder, 3, vec![1]).await.unwrap();
         let expected = crate::ledger::PlacedUid { message, state: State::Queued, by_hand: true };
         assert_eq!(placed, [(1, expected)].into());
