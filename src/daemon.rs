@@ -480,13 +480,16 @@ impl Daemon {
     async fn read_again(&mut self, unexplained: Vec<Unexplained>) -> Result<(), ledger::Error> {
         let names: BTreeSet<String> = unexplained.iter().map(|one| one.mailbox.clone()).collect();
         let mut ended = Vec::new();
+        let mut ending = Vec::new();
         for name in names {
             let Some(running) = self.mailboxes.remove(&name) else { continue };
             let (mailbox, rules) =
                 (Arc::clone(&running.config), Arc::clone(&running.rules.borrow()));
-            running.end().await;
+            ending.push(running.end());
             ended.push((name, mailbox, rules));
         }
+        // All at once: each may take seconds to say goodbye.
+        futures_util::future::join_all(ending).await;
         // Only now: what is read meanwhile would move the cursor past them again, for it was not
         // listed with them.
         let mut lowered = Ok(());

@@ -21,6 +21,9 @@ use crate::rules::{Evidence, Reason, RuleSet};
 /// read whole.
 pub const FIRST_MIB: usize = 1024 * 1024;
 
+/// Octets of a header from which on it may have been cut.
+const LONG_HEADER: usize = 64 * 1024;
+
 const DAY: i64 = 86_400;
 
 /// The folder that is being read.
@@ -210,7 +213,8 @@ impl Intake {
     /// Judges a message by its header block as if it were new.
     pub fn header_again(&self, reading: &Reading, header: &Arrived, now: i64) -> AfterHeader {
         let Ok(message) = message::parse(&header.raw) else { return AfterHeader::WantsBody };
-        if message.message_id.is_none() {
+        // A long header was cut: who else it names stands behind.
+        if message.message_id.is_none() || header.raw.len() >= LONG_HEADER {
             return AfterHeader::WantsBody;
         }
         let admitted = self.admit(reading, &message, None, header, now);
@@ -236,12 +240,14 @@ impl Intake {
         self.judge(reading, arrived, now, |_| Ok(kept.unwrap_or((nowhere, true))))
     }
 
-    /// Judges a message by what lies of it in the spool, as if it were new.
+    /// Judges a message by what lies of it in the spool, as if it were new. `received` is when it
+    /// was received by the ledger, Unix seconds.
     pub async fn spooled_again(
         &self,
         reading: &Reading,
         uid: u32,
         kept: (Location, bool),
+        received: i64,
         now: i64,
     ) -> Result<Seen, ledger::Error> {
         let (intake, reading) = (self.clone(), reading.clone());
@@ -249,7 +255,12 @@ impl Intake {
             // It was inside the window when it arrived.
             let raw = intake.ledger.spool().read(kept.0)?;
             let arrived = Arrived { uid, internal_date: Some(i64::MAX), raw };
-            intake.judged(&reading, &arrived, Some(kept), now)
+            let mut seen = intake.judged(&reading, &arrived, Some(kept), now)?;
+            // When the server got it is known no more: as the ledger has it.
+            if seen.facts.received_at > received.saturating_add(DAY) {
+                seen.facts.received_at = received;
+            }
+            Ok(seen)
         };
         tokio::task::spawn_blocking(work)
             .await
@@ -273,7 +284,7 @@ impl Intake {
             owner: self.owner,
             stretch: Arc::new(Stretch::default()),
             // It may have been filed by a ledger that was lost: looked up before anything is made.
-            first_reading: true,
+            history_until: u32::MAX,
             seen: vec![seen],
             gone: BTreeSet::new(),
             now,
@@ -324,7 +335,6 @@ impl Intake {
         gone: &BTreeSet<u32>,
         now: i64,
     ) -> Result<(u32, Vec<u32>), ledger::Error> {
-        let history = seen.iter().any(|one| one.uid <= reading.first_until);
         let told: Vec<(u32, Option<String>, Verdict)> = seen
             .iter()
             .map(|one| (one.uid, one.facts.message_id.clone(), one.verdict.clone()))
@@ -336,7 +346,7 @@ impl Intake {
             uid_validity: reading.uid_validity,
             owner: self.owner,
             stretch: Arc::clone(stretch),
-            first_reading: history,
+            history_until: reading.first_until,
             seen,
             gone: gone.clone(),
             now,

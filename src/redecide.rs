@@ -11,7 +11,7 @@ use crate::config::{Config, Mailbox};
 use crate::folder::{FolderName, Role, window_start};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::{AfterHeader, Arrived, Intake, Reading};
-use crate::ledger::{self, Again, AgainPlace, Filter, Ledger, Recorded, Seen, Verdict};
+use crate::ledger::{self, Again, AgainPlace, Filter, Ledger, MailboxId, Recorded, Seen, Verdict};
 use crate::rules::admit::bears;
 use crate::rules::{Reason, State};
 use crate::unix_now;
@@ -88,10 +88,11 @@ struct Desk<'a> {
     dry: bool,
     /// The spool is full, and nobody makes room: what is left keeps its state.
     full: bool,
-    /// By name; `None`: not configured, or not to be reached.
-    mailboxes: HashMap<String, Option<Open>>,
+    /// `None`: not configured, or not to be reached. A name is not enough: one that moved to another
+    /// host is another mailbox.
+    mailboxes: HashMap<MailboxId, Option<Open>>,
     /// How many connections to each broke.
-    broken: HashMap<String, u32>,
+    broken: HashMap<MailboxId, u32>,
 }
 
 /// A mailbox that was logged in to.
@@ -152,22 +153,21 @@ impl Desk<'_> {
         ));
     }
 
-    /// Headers of all places of the page, asked for together: by mailbox, folder and UID.
+    /// Headers of all places of the page, asked for together: by folder and UID.
     async fn headers(
         &mut self,
         page: &[Again],
         tell: &mut impl FnMut(Told),
-    ) -> HashMap<(String, String, u32), Arrived> {
-        let mut wanted: HashMap<(String, String), (AgainPlace, Vec<u32>)> = HashMap::new();
-        // What lies in the spool is judged from there.
-        for again in page.iter().filter(|again| again.raw.is_none()) {
+    ) -> HashMap<(i64, u32), Arrived> {
+        let mut wanted: HashMap<i64, (AgainPlace, Vec<u32>)> = HashMap::new();
+        for again in page {
             for place in &again.places {
-                let key = (place.mailbox_name.clone(), place.folder_name.clone());
-                wanted.entry(key).or_insert_with(|| (place.clone(), Vec::new())).1.push(place.uid);
+                let folder = wanted.entry(place.folder.id);
+                folder.or_insert_with(|| (place.clone(), Vec::new())).1.push(place.uid);
             }
         }
         let mut found = HashMap::new();
-        for ((mailbox, folder), (place, mut uids)) in wanted {
+        for (folder, (place, mut uids)) in wanted {
             uids.sort_unstable();
             uids.dedup();
             // Halved where one of them cannot be read, until it stands alone.
@@ -177,13 +177,14 @@ impl Desk<'_> {
                 let asked = imap::safely(open.headers(&place, uids.clone())).await;
                 let error = match asked {
                     Ok(headers) => {
-                        let key = |uid| (mailbox.clone(), folder.clone(), uid);
-                        found.extend(headers.into_iter().map(|header| (key(header.uid), header)));
+                        let by_uid = headers.into_iter().map(|one| ((folder, one.uid), one));
+                        found.extend(by_uid);
                         continue;
                     }
                     Err(error) => error,
                 };
-                let goes_on = self.broke(&mailbox, &error);
+                let goes_on = self.broke(place.mailbox, &error);
+                let AgainPlace { mailbox_name, folder_name, .. } = &place;
                 match (goes_on, uids.as_slice()) {
                     (true, [_, _, ..]) => {
                         let (low, high) = uids.split_at(uids.len() / 2);
@@ -191,10 +192,10 @@ impl Desk<'_> {
                     }
                     (true, [uid]) => {
                         let why = crate::causes(&error);
-                        tell(Told::Trouble(format!("{mailbox}/{folder}/{uid}: {why}")));
+                        tell(Told::Trouble(format!("{mailbox_name}/{folder_name}/{uid}: {why}")));
                     }
                     (false, _) | (true, []) => {
-                        tell(Told::Trouble(format!("{mailbox}: {}", crate::causes(&error))));
+                        tell(Told::Trouble(format!("{mailbox_name}: {}", crate::causes(&error))));
                     }
                 }
             }
@@ -204,14 +205,14 @@ impl Desk<'_> {
 
     /// What is to be done after an error: the connection is good, or another one is made, or the
     /// mailbox is left alone (`false`).
-    fn broke(&mut self, mailbox: &str, error: &imap::Error) -> bool {
+    fn broke(&mut self, mailbox: MailboxId, error: &imap::Error) -> bool {
         match error {
             imap::Error::No { .. } => return true,
             imap::Error::Lost { .. } | imap::Error::Unparsable { .. } => {
-                let broken = self.broken.entry(mailbox.to_owned()).or_default();
+                let broken = self.broken.entry(mailbox).or_default();
                 *broken += 1;
                 if *broken < MOST_BROKEN {
-                    self.mailboxes.remove(mailbox);
+                    self.mailboxes.remove(&mailbox);
                     return true;
                 }
             }
@@ -223,7 +224,7 @@ impl Desk<'_> {
             | imap::Error::Blocked(_)
             | imap::Error::Ledger(_) => {}
         }
-        self.mailboxes.insert(mailbox.to_owned(), None);
+        self.mailboxes.insert(mailbox, None);
         false
     }
 
@@ -231,7 +232,7 @@ impl Desk<'_> {
     async fn one(
         &mut self,
         again: &Again,
-        headers: &HashMap<(String, String, u32), Arrived>,
+        headers: &HashMap<(i64, u32), Arrived>,
         tell: &mut impl FnMut(Told),
     ) -> Result<Redecided, ledger::Error> {
         let unchanged = Redecided {
@@ -244,7 +245,7 @@ impl Desk<'_> {
         let mut best: Option<(Box<Seen>, Reading, &AgainPlace, Intake)> = None;
         for place in &again.places {
             let Some(open) = self.open(place, tell).await else { continue };
-            let key = (place.mailbox_name.clone(), place.folder_name.clone(), place.uid);
+            let key = (place.folder.id, place.uid);
             let intake = open.intake.clone();
             let judged = imap::safely(open.judge(again, place, headers.get(&key), dry)).await;
             let (seen, reading) = match judged {
@@ -255,7 +256,7 @@ impl Desk<'_> {
                     let AgainPlace { mailbox_name, folder_name, uid, .. } = place;
                     let why = crate::causes(&error);
                     tell(Told::Trouble(format!("{mailbox_name}/{folder_name}/{uid}: {why}")));
-                    self.broke(mailbox_name, &error);
+                    self.broke(place.mailbox, &error);
                     continue;
                 }
             };
@@ -308,7 +309,7 @@ impl Desk<'_> {
     /// The mailbox of a place, logged in to; `None` if that cannot be.
     async fn open(&mut self, place: &AgainPlace, tell: &mut impl FnMut(Told)) -> Option<&mut Open> {
         let name = &place.mailbox_name;
-        if !self.mailboxes.contains_key(name) {
+        if !self.mailboxes.contains_key(&place.mailbox) {
             let opened = match self.configured(place) {
                 None => {
                     tell(Told::Trouble(format!("{name}: not configured any more")));
@@ -322,9 +323,9 @@ impl Desk<'_> {
                     }
                 },
             };
-            self.mailboxes.insert(name.clone(), opened);
+            self.mailboxes.insert(place.mailbox, opened);
         }
-        self.mailboxes.get_mut(name)?.as_mut()
+        self.mailboxes.get_mut(&place.mailbox)?.as_mut()
     }
 
     fn configured(&self, place: &AgainPlace) -> Option<&Mailbox> {
@@ -429,7 +430,11 @@ impl Open {
             name: place.folder_name.clone(),
             role,
             uid_validity: place.folder.uid_validity,
-            window_start: window_start(place.folder.first_read_at, self.history_days),
+            // A shorter window than the one that was read changes nothing (product.md, Cursors).
+            window_start: window_start(
+                place.folder.first_read_at,
+                self.history_days.max(place.folder.history_days),
+            ),
             first_until: place.folder.first_until,
             first_read_at: place.folder.first_read_at,
             hold: 0,
@@ -437,11 +442,19 @@ impl Open {
         };
         let verdict = |seen, reading| Ok(Judgement::Verdict(Box::new(seen), reading));
         if let Some(kept) = again.raw {
-            let seen = self.intake.spooled_again(&reading, place.uid, kept, now).await?;
-            return verdict(seen, reading);
+            match self.intake.spooled_again(&reading, place.uid, kept, again.received_at, now).await
+            {
+                Ok(seen) => return verdict(seen, reading),
+                // Lost, or released meanwhile: the server may have it still.
+                Err(ledger::Error::Spool { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let Some(header) = header else { return Ok(Judgement::Gone) };
         if let AfterHeader::Decided(seen) = self.intake.header_again(&reading, header, now) {
+            if is_other(again, &seen) {
+                return Ok(Judgement::Gone);
+            }
             return Ok(Judgement::Verdict(seen, reading));
         }
         if self.select(place).await?.is_none() {
@@ -454,6 +467,9 @@ impl Open {
             let arrived = Arrived { raw, ..header.clone() };
             let (intake, of_place) = (self.intake.clone(), reading.clone());
             let seen = blocking(move || intake.judged(&of_place, &arrived, None, now)).await?;
+            if is_other(again, &seen) {
+                return Ok(Judgement::Gone);
+            }
             return verdict(seen, reading);
         }
         let spool = Arc::clone(self.intake.ledger.spool());
@@ -465,10 +481,21 @@ impl Open {
         let arrived = Arrived { raw: first, ..header.clone() };
         let judged = self.intake.large(&reading, arrived, writer, whole, now).await?;
         match judged.take().pop() {
+            Some(seen) if is_other(again, &seen) => {
+                self.intake.ledger.sweep(&[seen]);
+                Ok(Judgement::Gone)
+            }
             Some(seen) => verdict(seen, reading),
             None => Ok(Judgement::Gone),
         }
     }
+}
+
+/// Whether the server handed out another message than the one that lay there: it gave its UIDs
+/// anew under the same UIDVALIDITY, as after a restored backup. What could not be read has no
+/// identity of its own yet.
+fn is_other(again: &Again, seen: &Seen) -> bool {
+    again.state != State::Quarantined && seen.fingerprint != again.fingerprint
 }
 
 async fn blocking<T: Send + 'static>(

@@ -110,6 +110,7 @@ fn decide(mail: &Mail, rules: &RuleSet, employees: &HashSet<String>) -> bool {
             window_start: 0,
             employees: Some(employees),
             first_reading: false,
+            by_hand: None,
         },
     );
     match admitted.decision {
@@ -130,6 +131,7 @@ fn decide(mail: &Mail, rules: &RuleSet, employees: &HashSet<String>) -> bool {
                 threads: &[],
                 codes: &[],
                 forwarded: false,
+                by_hand: false,
                 known: &mail.known,
                 has_leads: true,
             }));

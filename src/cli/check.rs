@@ -227,7 +227,8 @@ mod tests {
         format!(
             "[[mailbox]]\nname = \"{name}\"\naddress = \"{name}@example.com\"\nowner = 7\n\
              [mailbox.imap]\nhost = \"imap.example.com\"\nusername = \"{name}\"\n\
-             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n[mailbox.crm]\nsave_folder = \"CRM\"\n"
+             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n[mailbox.crm]\nrepeat_lead = true\n\
+             on_incoming = \"none\"\n"
         )
     }
 
@@ -239,7 +240,7 @@ mod tests {
             assert!(findings.iter().all(|finding| !finding.text.contains("hunter2")));
             findings
                 .into_iter()
-                .filter(|finding| finding.text.contains(".save_folder"))
+                .filter(|finding| finding.text.contains(".repeat_lead"))
                 .map(|finding| finding.mailbox)
                 .collect()
         };

@@ -796,8 +796,6 @@ fn each_key_not_yet_in_force_is_one_warning_and_only_if_given() {
             "crm.employee[7].id",
             "mailbox[sales].access",
             "mailbox[sales].smtp.host",
-            "mailbox[sales].crm.save_keyword",
-            "mailbox[sales].crm.save_folder",
         ]
     );
     let smtp = config.mailboxes[0].smtp.as_ref().unwrap();

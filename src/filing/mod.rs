@@ -95,6 +95,8 @@ pub struct Filing<C> {
     waiting: std::sync::Mutex<HashMap<i64, Instant>>,
     /// Mailboxes of which it was said that nobody of their queue is active.
     queues_told: std::sync::Mutex<HashSet<String>>,
+    /// Held from asking who bears a vCard's addresses until its contact is made.
+    vcards: Mutex<()>,
     /// Held from reading a queue's turn until it is kept: lanes take turns one after another.
     turns: Mutex<()>,
 }
@@ -145,6 +147,7 @@ impl<C: Crm> Filing<C> {
             losses: AtomicU32::new(0),
             waiting: std::sync::Mutex::default(),
             queues_told: std::sync::Mutex::default(),
+            vcards: Mutex::new(()),
             turns: Mutex::new(()),
         }
     }

@@ -47,19 +47,22 @@ impl<C: Crm> Filing<C> {
         let raw = self.raw(&case.entry).await?;
         let read = tokio::task::spawn_blocking(move || message::vcards(&raw)).await;
         let employees = self.ledger.employee_addresses();
-        let strangers: Vec<VCard> = read
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|card| !card.emails.is_empty() || !card.phones.is_empty())
+        let cards = read.unwrap_or_default();
+        let more = cards.len().saturating_sub(KINDS.len());
+        // Numbered by their places in the mail, whoever is a colleague today.
+        for (card, kind) in cards.into_iter().zip(KINDS) {
+            let inside =
+                |email: &String| is_inside(&mail.mailbox.rules, employees.as_deref(), email);
             // A colleague's card is no client's.
-            .filter(|card| {
-                let inside =
-                    |email: &String| is_inside(&mail.mailbox.rules, employees.as_deref(), email);
-                !card.emails.iter().any(inside)
-            })
-            .collect();
-        let more = strangers.len().saturating_sub(KINDS.len());
-        for (card, kind) in strangers.into_iter().zip(KINDS) {
+            if card.emails.iter().any(inside) {
+                continue;
+            }
+            if card.emails.is_empty() {
+                // Nothing by which it could be found again: each mail would make it once more.
+                let fact = format!("{} names no address and was left alone", shown(&card));
+                evidence.push(Evidence::new("vcard", fact));
+                continue;
+            }
             match self.vcard(knowledge, case, mail, responsible, &card, kind).await {
                 Ok(fact) => evidence.push(Evidence::new("vcard", fact)),
                 // The mail is filed; that the CRM does not take one card is noted.
@@ -95,24 +98,54 @@ impl<C: Crm> Filing<C> {
         if let Some(found) = self.known_to_be_there(knowledge, case, made, kind, &origin).await? {
             return Ok(format!("contact:{} is of {}", found.id, shown(card)));
         }
-        if !card.emails.is_empty() {
-            let unasked: Vec<String> = {
-                let known = knowledge.lock().await;
-                let unasked = card.emails.iter().filter(|email| !known.known.contains_key(*email));
-                unasked.cloned().collect()
-            };
-            if !unasked.is_empty() {
-                let asked = self.crm.know(&unasked).await.map_err(undone)?;
-                knowledge.lock().await.known.extend(asked);
+        // Two mails may bring one person's card: whoever comes second finds what the first made.
+        let _one_at_a_time = self.vcards.lock().await;
+        let unknown: Vec<String> = {
+            let known = knowledge.lock().await;
+            let of_card = card.emails.iter().filter(|email| {
+                known.known.get(*email).is_none_or(|known| known.contacts.is_empty())
+            });
+            of_card.cloned().collect()
+        };
+        if !unknown.is_empty() {
+            let asked = self.crm.know(&unknown).await.map_err(undone)?;
+            knowledge.lock().await.known.extend(asked);
+        }
+        let bearer = {
+            let known = knowledge.lock().await;
+            let of_card =
+                || card.emails.iter().filter_map(|email| Some((email, known.known.get(email)?)));
+            let of_mail =
+                |email: &String| mail.admitted.parties.iter().any(|party| party.email == *email);
+            let contacts = of_card().flat_map(|(email, known)| {
+                known.contacts.iter().map(move |one| (!of_mail(email), one.card))
+            });
+            let hidden = of_card().flat_map(|(_, known)| &known.hidden).min().copied();
+            // First one that bears an address of this mail.
+            match (contacts.min(), hidden) {
+                (Some((stranger, contact)), _) => Bearer::Contact { contact, stranger },
+                (None, Some(hidden)) => Bearer::Hidden(hidden),
+                (None, None) => Bearer::Nobody,
             }
-            let (contact, hidden) = {
-                let known = knowledge.lock().await;
-                let of_card = || card.emails.iter().filter_map(|email| known.known.get(email));
-                let contact = of_card().flat_map(|known| &known.contacts).map(|one| one.card).min();
-                (contact, of_card().flat_map(|known| &known.hidden).min().copied())
-            };
-            if let Some(CardRef { id, .. }) = contact {
-                let added = self.crm.complete_contact(id, &facts(card)).await.map_err(undone)?;
+        };
+        let entry = case.entry.id;
+        match bearer {
+            // Anybody can write any address on a card: it adds to those only who are in the mail.
+            Bearer::Contact { contact, stranger: true } => {
+                return Ok(format!(
+                    "{contact} bears an address of {}, and none of this mail: left alone",
+                    shown(card)
+                ));
+            }
+            Bearer::Contact { contact: CardRef { id, .. }, stranger: false } => {
+                // A lost answer is waited for: the same telephone would be added again.
+                self.ledger.sending(entry, kind, origin.0.clone(), unix_now()).await?;
+                let added = self
+                    .crm
+                    .complete_contact(id, &facts(card))
+                    .await
+                    .map_err(|failure| Stop::Undone(Undone { kind: Some(kind), failure }))?;
+                self.ledger.made(entry, kind, origin.0, id, None, None).await?;
                 let what = if added.is_empty() {
                     "has all of".to_owned()
                 } else {
@@ -120,12 +153,13 @@ impl<C: Crm> Filing<C> {
                 };
                 return Ok(format!("contact:{id} {what} {}", shown(card)));
             }
-            if let Some(hidden) = hidden {
+            Bearer::Hidden(hidden) => {
                 return Ok(format!(
                     "{hidden} bears an address of {} but may not be read",
                     shown(card)
                 ));
             }
+            Bearer::Nobody => {}
         }
         let config = &mail.mailbox.config;
         let facts = facts(card);
@@ -146,7 +180,6 @@ impl<C: Crm> Filing<C> {
             post: facts.post,
             organisation: facts.organisation,
         };
-        let entry = case.entry.id;
         self.ledger.sending(entry, kind, origin.0.clone(), unix_now()).await?;
         let id = self
             .crm
@@ -163,6 +196,17 @@ impl<C: Crm> Filing<C> {
         }
         Ok(format!("contact:{id} was made of {}", shown(card)))
     }
+}
+
+/// Who bears an address of a vCard already.
+enum Bearer {
+    Contact {
+        contact: CardRef,
+        /// By an address that is none of the mail's.
+        stranger: bool,
+    },
+    Hidden(CardRef),
+    Nobody,
 }
 
 fn shown(card: &VCard) -> String {

@@ -285,7 +285,7 @@ impl<'a> Saving<'a> {
         now: i64,
     ) -> Result<Option<Seen>, ledger::Error> {
         let Some(kept) = self.intake.ledger.kept(message).await? else { return Ok(None) };
-        match self.intake.spooled_again(reading, uid, kept, now).await {
+        match self.intake.spooled_again(reading, uid, kept, now, now).await {
             // What is filed meanwhile leaves the spool.
             Err(ledger::Error::Spool { .. }) => Ok(None),
             other => other.map(Some),

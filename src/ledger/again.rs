@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -14,8 +15,11 @@ use crate::rules::State;
 #[derive(Clone, Debug)]
 pub struct Again {
     pub id: i64,
+    pub fingerprint: [u8; 32],
     pub state: State,
     pub reason: Option<String>,
+    /// Unix seconds.
+    pub received_at: i64,
     /// In the order in which they were found.
     pub places: Vec<AgainPlace>,
     /// The raw message, if it is still in the spool, and whether all of it is.
@@ -143,7 +147,7 @@ impl Ledger {
     pub async fn again(&self, filter: Filter, after: i64, limit: u64) -> Result<Vec<Again>, Error> {
         self.read("read messages", move |conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT m.id, m.state, m.reason, s.segment, s.start, s.length, s.whole
+                "SELECT m.id, m.fingerprint, m.state, m.reason, m.received_at, s.segment, s.start, s.length, s.whole
                  FROM message m LEFT JOIN spool s ON s.message = m.id
                  WHERE m.id > ?7 AND m.state IN ('skipped', 'parked', 'quarantined')
                    AND (m.reason IS NOT 'before-history' OR ?3 = 'before-history')
@@ -180,6 +184,8 @@ impl Ledger {
                     let state: String = row.get("state")?;
                     Ok(Again {
                         id: row.get("id")?,
+                        fingerprint: row.get("fingerprint")?,
+                        received_at: row.get("received_at")?,
                         state: State::parse(&state).unwrap_or(State::Skipped),
                         reason: row.get("reason")?,
                         places: Vec::new(),
@@ -215,6 +221,8 @@ impl Ledger {
         let inner = Arc::clone(&self.inner);
         let Some(seen) = batch.seen.first().cloned() else { return Ok(None) };
         let segment = raw_of(&seen).map(|raw| raw.segment);
+        let counted = Arc::new(AtomicBool::new(false));
+        let was_counted = Arc::clone(&counted);
         let work = move |tx: &Transaction<'_>| {
             let before: Option<(String, Option<u64>)> = tx
                 .query_row(
@@ -264,14 +272,19 @@ impl Ledger {
             // Before the commit: from then on a delivery may release the message.
             if let Some(now) = now.filter(|now| own == Some(*now) && Some(*now) != old) {
                 inner.spool.keep(now, 1);
+                counted.store(true, Ordering::Relaxed);
             }
             Ok((Some(recorded), old.filter(|old| Some(*old) != now)))
         };
         let (done, released) = self
-            .write_then("decide a message again", work, move |inner, _| {
+            .write_then("decide a message again", work, move |inner, outcome| {
                 // A new segment that no row came to refer to.
                 if let Some(segment) = segment {
-                    inner.spool.sweep(segment);
+                    if outcome.is_err() && was_counted.load(Ordering::Relaxed) {
+                        inner.spool.keep(segment, 0);
+                    } else {
+                        inner.spool.sweep(segment);
+                    }
                 }
                 inner.owed.notify_one();
             })

@@ -95,9 +95,9 @@ pub struct Batch {
     pub owner: u64,
     /// What the server listed of the folder here.
     pub stretch: Arc<Stretch>,
-    /// Before this batch the folder was being read for the first time: history, looked up in the
+    /// UIDs at or below it were there when the folder was first read: history, looked up in the
     /// CRM before anything is made for it.
-    pub first_reading: bool,
+    pub history_until: u32,
     pub seen: Vec<Seen>,
     /// Listed messages that left the server before they were read.
     pub gone: BTreeSet<u32>,
@@ -525,7 +525,7 @@ pub(super) fn decide(
             batch.mailbox.0,
             batch.folder,
             int(activity),
-            !batch.first_reading,
+            seen.uid > batch.history_until,
             batch.now
         ])?;
     }
@@ -565,7 +565,7 @@ pub(super) fn decide(
             batch.mailbox.0,
             batch.folder,
             lane,
-            !batch.first_reading,
+            seen.uid > batch.history_until,
             batch.now,
             batch.due_at
         ])?;
@@ -644,7 +644,7 @@ mod tests {
                 uid_validity: 3,
                 owner: 7,
                 stretch: Arc::new(Stretch { listed: vec![1], top: 1 }),
-                first_reading: false,
+                history_until: 0,
                 seen: vec![seen],
                 gone: BTreeSet::new(),
                 now: 0,
@@ -706,7 +706,7 @@ mod tests {
             uid_validity: 3,
             owner: 7,
             stretch: Arc::default(),
-            first_reading: false,
+            history_until: 0,
             seen: vec![Seen { uid, fingerprint: [1; 32], facts, verdict }],
             gone: BTreeSet::new(),
             now: 0,

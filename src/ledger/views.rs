@@ -429,7 +429,7 @@ mod tests {
             uid_validity: 3,
             owner: 7,
             stretch: Arc::new(Stretch::default()),
-            first_reading: false,
+            history_until: 0,
             seen,
             gone: Default::default(),
             now: 0,

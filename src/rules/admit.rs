@@ -194,6 +194,8 @@ impl Admission<'_> {
             && self.arrival.first_reading
             && !self.rules.history_outgoing
             && self.arrival.by_hand.is_none()
+            // A forward may turn out to be a client's mail.
+            && !(self.parties.is_empty() && self.body_may_name_others())
         {
             evidence.push(Evidence::new("history", "sent mail of the history is not filed here"));
             return Decision::Skip(Reason::BeforeHistory);
@@ -225,7 +227,7 @@ impl Admission<'_> {
         if let Some(reason) = class_reason(message.class.class) {
             evidence
                 .push(Evidence::new("class", class_fact(message.class.class, self.class_policy)));
-            if self.class_policy == Policy::Skip {
+            if self.class_policy == Policy::Skip && !self.body_may_report() {
                 return Decision::Skip(reason);
             }
         }
@@ -267,10 +269,27 @@ impl Admission<'_> {
     fn body_may_name_others(&self) -> bool {
         let asked = match self.origin {
             Origin::MailServer => true,
-            Origin::Colleague(_) => self.rules.forwards,
+            Origin::Colleague(_) => {
+                self.rules.forwards || self.sender_local_part().is_some_and(is_of_servers)
+            }
             Origin::Outside | Origin::Forwarded(..) => false,
         };
         asked && self.arrival.body.is_none()
+    }
+
+    /// While only the header is known: the text may tell that a robot's mail is a bounce, which
+    /// has a policy of its own.
+    fn body_may_report(&self) -> bool {
+        let other = match self.arrival.message.class.class {
+            Class::Automated | Class::MailingList => self.rules.bounce != Policy::Skip,
+            Class::Normal | Class::Bounce | Class::SpamVerdict => false,
+        };
+        other && self.arrival.body.is_none()
+    }
+
+    fn sender_local_part(&self) -> Option<&str> {
+        let sender = self.arrival.message.from.as_ref()?;
+        sender.email.rsplit_once('@').map(|(local, _)| local)
     }
 
     fn direction_fact(&self) -> String {
@@ -364,6 +383,13 @@ impl RuleSet {
 /// Whether an address, in normal form, belongs to the company (rule 4).
 pub fn is_inside(rules: &RuleSet, employees: Option<&HashSet<String>>, email: &str) -> bool {
     Company::new(rules, employees).why_inside(email).is_some()
+}
+
+/// Names under which mail servers write; a report in their own words is known by its text alone.
+fn is_of_servers(local: &str) -> bool {
+    ["postmaster", "mailer-daemon", "mailerdaemon", "mail-daemon", "root", "daemon"]
+        .contains(&local)
+        || local.starts_with("microsoftexchange")
 }
 
 /// Why an address belongs to the company.

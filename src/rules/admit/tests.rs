@@ -96,10 +96,13 @@ fn classed(header: &str, class: Class) -> Message {
     Message { class: Classified { class, evidence }, ..mail(header) }
 }
 
+/// What the body of ordinary mail tells.
+static ORDINARY: FromBody = FromBody { failed: Vec::new(), forwarded: Vec::new() };
+
 fn arrival<'a>(message: &'a Message, employees: Option<&'a HashSet<String>>) -> Arrival<'a> {
     Arrival {
         message,
-        body: None,
+        body: Some(&ORDINARY),
         role: Role::Inbox,
         internal_date: NOW,
         window_start: WINDOW,
@@ -477,5 +480,30 @@ fn a_forward_counts_as_the_mail_of_whom_it_forwards_where_that_is_wanted() {
             *decision != internal && *direction == Incoming && !header.contains("From: Bob"),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn by_its_header_alone_nothing_is_skipped_that_the_body_may_save() {
+    let strict = RuleSet { automated: Policy::Skip, mailing_list: Policy::Skip, ..rules() };
+    let stricter = RuleSet { bounce: Policy::Skip, ..strict.clone() };
+    let forwards = RuleSet { forwards: true, history_outgoing: false, ..rules() };
+    let internal = Decision::Skip(Reason::Internal);
+    let postmaster = mail("From: postmaster@example.com | To: sales@example.com");
+    #[rustfmt::skip]
+    let cases: &[(&str, &RuleSet, Message, Decision, Decision)] = &[
+        ("robot, perhaps a bounce",      &strict,   classed(PRICE, Class::Automated),   QUEUE,    Decision::Skip(Reason::Automated)),
+        ("list, perhaps a bounce",       &strict,   classed(PRICE, Class::MailingList), QUEUE,    Decision::Skip(Reason::MailingList)),
+        ("bounces are skipped as well",  &stricter, classed(PRICE, Class::Automated),   Decision::Skip(Reason::Automated), Decision::Skip(Reason::Automated)),
+        ("own postmaster",               &rules(),  postmaster,                         QUEUE,    internal),
+        ("own colleague",                &rules(),  mail(LUNCH),                        internal, internal),
+        ("history, perhaps a forward",   &forwards, mail(LUNCH),                        QUEUE,    Decision::Skip(Reason::BeforeHistory)),
+    ];
+    let staff = employees();
+    for (name, rules, message, by_header, by_all) in cases {
+        let whole = Arrival { first_reading: true, ..arrival(message, Some(&staff)) };
+        let header = Arrival { body: None, ..whole };
+        assert_eq!(admit(rules, &header).decision, *by_header, "{name}");
+        assert_eq!(admit(rules, &whole).decision, *by_all, "{name}");
     }
 }

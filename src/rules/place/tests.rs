@@ -544,6 +544,9 @@ fn an_id_that_was_used_again_leads_to_whom_the_mail_is_with_or_to_a_person() {
         ("his contact's deal",   two(&["open deal:8 of contact:4", "open deal:9 of contact:5"], "contact:5"), "on deal:9, bob is contact:5"),
         ("his lead",             two(&["open lead:3", "open lead:4"], "lead:4"),                           "on lead:4, bob is lead:4"),
         ("his in both",          two(&["open deal:8 of contact:5", "open deal:9 of contact:5"], "contact:5"), "parked undecided"),
+        ("one was deleted",      two(&["gone deal:8", "open deal:9"], ""),                                 "on deal:9"),
+        ("both were deleted",    two(&["gone deal:8", "gone deal:9"], ""),                                 "new lead for bob"),
+        ("lead and its deal",    two(&["converted lead:3 to deal:9", "open deal:9"], ""),                  "on deal:9"),
         ("nobody's",             two(&["open deal:8", "open deal:9"], ""),                                 "parked undecided"),
     ];
     for (name, mail, expected) in cases {

@@ -26,17 +26,20 @@ pub(super) fn chosen<'a>(
     situation: &Situation<'a>,
     notes: &mut Notes,
 ) -> Result<Option<&'a Thread>, Reason> {
-    let threads = situation.threads;
-    let [first, rivals @ ..] = threads else { return Ok(None) };
-    if rivals.iter().all(|rival| owner(&rival.cards) == owner(&first.cards)) {
+    // A thread whose cards were all deleted is no choice.
+    let left: Vec<&Thread> =
+        situation.threads.iter().filter(|thread| stands_for(&thread.cards).is_some()).collect();
+    let [first, rivals @ ..] = left.as_slice() else { return Ok(situation.threads.first()) };
+    if rivals.iter().all(|rival| stands_for(&rival.cards) == stands_for(&first.cards)) {
         return Ok(Some(first));
     }
-    let theirs: Vec<&Thread> = threads
+    let theirs: Vec<&Thread> = left
         .iter()
+        .copied()
         .filter(|thread| thread.cards.iter().any(|now| bears_a_party(situation, now)))
         .collect();
     if let [winner, others @ ..] = theirs.as_slice()
-        && others.iter().all(|other| owner(&other.cards) == owner(&winner.cards))
+        && others.iter().all(|other| stands_for(&other.cards) == stands_for(&winner.cards))
     {
         let fact = format!("its Message-ID was used again; {} is of the same client", winner.what);
         notes.say("thread", fact);
@@ -44,8 +47,8 @@ pub(super) fn chosen<'a>(
     }
     let fact = "the Message-ID that it answers was used again on several cards: a person chooses";
     notes.say("thread", fact);
-    for thread in threads {
-        if let Some(card) = owner(&thread.cards) {
+    for thread in left {
+        if let Some(card) = stands_for(&thread.cards) {
             notes.lost(card, format!("has {}, which bears that id", thread.what));
         }
     }
@@ -58,8 +61,13 @@ fn card_of(now: &CardNow) -> CardRef {
     }
 }
 
-fn owner(cards: &[CardNow]) -> Option<CardRef> {
-    cards.first().map(card_of)
+/// The first card that is still there; a lead that was converted stands for its deal.
+fn stands_for(cards: &[CardNow]) -> Option<CardRef> {
+    cards.iter().find_map(|now| match now {
+        CardNow::Here { deal: Some(deal), .. } => Some(deal.card),
+        CardNow::Here { card, .. } | CardNow::Hidden { card } => Some(*card),
+        CardNow::Gone { .. } => None,
+    })
 }
 
 /// Whether a card, or the client that it belongs to, bears an address of the message.
