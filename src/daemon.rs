@@ -131,8 +131,8 @@ struct Running {
 
 /// What a command needs the daemon itself for; each is answered when it is done.
 enum Order {
-    /// Take over the configuration as it is now.
-    Reload(oneshot::Sender<()>),
+    /// Take over the configuration as it is now; says whether it was.
+    Reload(oneshot::Sender<bool>),
     /// Read these messages; says why that cannot be.
     ReadAgain(Vec<Unexplained>, oneshot::Sender<Result<(), ledger::Error>>),
 }
@@ -240,7 +240,7 @@ pub async fn run(
                     break Ok(());
                 }
                 Asked::Reload => {
-                    if let Err(error) = daemon.reload(&path, &config).await {
+                    if let Err(error) = daemon.reload(&path, &config, false).await {
                         break Err(error.into());
                     }
                 }
@@ -412,25 +412,34 @@ impl Daemon {
         Running { config: mailbox, rules, stop, task }
     }
 
-    async fn reload(&mut self, path: &Path, started: &Config) -> Result<(), ledger::Error> {
+    /// Takes over the configuration as it is now; `false` if that cannot be. A command asks for it
+    /// without knowing whether anything changed: if not, nothing is said and no credentials are
+    /// tried for it.
+    async fn reload(
+        &mut self,
+        path: &Path,
+        started: &Config,
+        by_command: bool,
+    ) -> Result<bool, ledger::Error> {
         let monotonic = sd_notify::NotifyState::monotonic_usec_now().ok();
         let mut states = vec![sd_notify::NotifyState::Reloading];
         states.extend(monotonic);
         tell_systemd(&states);
-        match config::load(path, config::environment()) {
+        let taken = match config::load(path, config::environment()) {
             Err(mistakes) => {
                 let first = mistakes.first().map(Mistake::to_string).unwrap_or_default();
                 events::configuration_refused(mistakes.len(), &first);
+                false
             }
             Ok(config) => {
-                for warning in &config.warnings {
+                for warning in config.warnings.iter().filter(|_| !by_command) {
                     events::configuration_warning(warning);
                 }
                 for (section, same) in [
                     ("crm", config.crm == started.crm),
                     ("ledger", config.ledger == started.ledger),
                 ] {
-                    if !same {
+                    if !same && !by_command {
                         events::configuration_warning(&format!(
                             "{section}: changes are taken over at the next start"
                         ));
@@ -442,20 +451,24 @@ impl Daemon {
                     Err(error) if error.is_full() || error.is_busy() => {
                         events::configuration_not_taken_over(&crate::causes(&error));
                         tell_systemd(&[sd_notify::NotifyState::Ready]);
-                        return Ok(());
+                        return Ok(false);
                     }
                     Err(error) => return Err(error),
                 };
-                self.reload.send_modify(|count| *count += 1);
-                events::configuration_taken_over(
-                    &added.join(","),
-                    &changed.join(","),
-                    &removed.join(","),
-                );
+                let news = !(added.is_empty() && changed.is_empty() && removed.is_empty());
+                if news || !by_command {
+                    self.reload.send_modify(|count| *count += 1);
+                    events::configuration_taken_over(
+                        &added.join(","),
+                        &changed.join(","),
+                        &removed.join(","),
+                    );
+                }
+                true
             }
-        }
+        };
         tell_systemd(&[sd_notify::NotifyState::Ready]);
-        Ok(())
+        Ok(taken)
     }
 
     async fn carry_out(
@@ -467,8 +480,8 @@ impl Daemon {
         // Whoever asked may be gone.
         match order {
             Order::Reload(done) => {
-                self.reload(path, started).await?;
-                let _heard = done.send(());
+                let taken = self.reload(path, started, true).await?;
+                let _heard = done.send(taken);
             }
             Order::ReadAgain(unexplained, done) => {
                 let _heard = done.send(self.read_again(unexplained).await);
@@ -581,8 +594,13 @@ impl Desk {
             }
         };
         // What is filed of it must go by the same rules as what is decided.
-        if self.ordered(Order::Reload).await.is_none() {
-            return (1, "the daemon is stopping".to_owned());
+        match self.ordered(Order::Reload).await {
+            Some(true) => {}
+            Some(false) => {
+                let why = "the daemon did not take over the configuration; its log says why";
+                return (1, why.to_owned());
+            }
+            None => return (1, "the daemon is stopping".to_owned()),
         }
         let (told, mut heard) = mpsc::unbounded_channel();
         let (ledger, config) = (&self.ledger, &config);
