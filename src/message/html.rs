@@ -395,7 +395,10 @@ mod tests {
             ("opacity",         "<div style='opacity:0'>x</div><div style='opacity:0.5'>a</div>", "a"),
             ("transparent",     "<div style='color:transparent'>x</div><div style='background-color:transparent'>a</div>", "a"),
             ("hidden",          "<div hidden>x</div><p data-x='hidden'>a</p>",      "a"),
-            ("outlook only",    "<span style='mso-hide:all'>x</span><a style='mso-hide:all'>a</a>", "a"),
+            ("hidden from outlook", "<!--[if mso]>x<![endif]--><!--[if !mso]><!--><div style='mso-hide:all'>a</div><!--<![endif]--><a style='mso-hide:all'>b</a>", "a\nb"),
+            ("hidden, not closed in a cell", "<div>Hi<table><tr><td><div style='display:none'>x</td></tr></table><p>a</p></div>", "Hi\n\na"),
+            ("hidden, closed for another", "<body><div>a<div hidden>b<p>c</p></div></body><div>d</div>", "a\nd"),
+            ("hidden, ended by no page", "<body><p>a</p><div hidden>b</body></html><div>c</div></div>", "a\n\nb\nc"),
             ("nothing but hidden", "<div hidden><p>a</p></div><img>",              "a"),
             ("hidden, not closed", "<div style='display:none'>a",                   "a"),
             ("hidden paragraph, not closed", "<p style='display:none'>x<p>a",       "a"),
@@ -451,6 +454,9 @@ mod tests {
             "<div hidden>",
             "<div style='display:none'></div>",
             "<td style='font-size:0'><i style='font-size:1px'>",
+            "<div hidden><table>",
+            "<table hidden><td>",
+            "<td hidden></table>",
             "<p style='opacity:0'>",
             "<blockquote>a",
             "<a href='https://a.example/'>b",
@@ -459,6 +465,12 @@ mod tests {
             "<head>",
         ] {
             to_text(&html.repeat(100_000));
+        }
+        for piece in ["-color:", "color:", "color", "font:0 ", "-font-size=", "font   "] {
+            for style in ["color:transparent", "font-size:0"] {
+                let content = piece.repeat(100_000);
+                to_text(&format!("<p style='{style}'>{content}</p>"));
+            }
         }
     }
 }

@@ -3,6 +3,9 @@
 /// Bytes of a tag in which attributes are read.
 const MAX_TAG: usize = 16 * 1024;
 
+/// Bytes behind the name of a property in which its value is read.
+const MAX_VALUE: usize = 64;
+
 /// How an element is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hidden {
@@ -32,11 +35,11 @@ pub fn hidden(name: &str, inside: &str) -> Option<Hidden> {
         if attribute.eq_ignore_ascii_case("hidden") {
             return Some(Hidden::Wholly);
         }
-        attribute.eq_ignore_ascii_case("style").then(|| by_style(name, value)).flatten()
+        attribute.eq_ignore_ascii_case("style").then(|| by_style(value)).flatten()
     })
 }
 
-fn by_style(name: &str, style: &str) -> Option<Hidden> {
+fn by_style(style: &str) -> Option<Hidden> {
     let mut hidden = None;
     let (mut flat, mut cut) = (false, false);
     for declaration in style.split(';') {
@@ -49,8 +52,7 @@ fn by_style(name: &str, style: &str) -> Option<Hidden> {
         match property.as_str() {
             "display" if value == "none" => return Some(Hidden::Wholly),
             "visibility" if value == "hidden" => return Some(Hidden::Wholly),
-            // Seen by all but Outlook, to which another button was shown.
-            "mso-hide" if value == "all" && name != "a" => return Some(Hidden::Wholly),
+            // `mso-hide` hides from Outlook alone, to which a comment shows the same otherwise.
             "opacity" if is_zero(value) => return Some(Hidden::Wholly),
             "max-height" | "height" => flat = flat || is_zero(value),
             "overflow" | "overflow-y" => cut = cut || value == "hidden",
@@ -70,14 +72,12 @@ fn is_zero(value: &str) -> bool {
 
 /// Whether something in `content` has again what hides the element around it.
 pub fn is_undone(hidden: Hidden, content: &str) -> bool {
+    let content = content.to_ascii_lowercase();
     let shown = |property: &str| {
-        let content = content.to_ascii_lowercase();
         content.match_indices(property).any(|(at, _)| {
+            // `background-color` is another property.
             let own = !content.get(..at).is_some_and(|before| before.ends_with('-'));
-            let value = content.get(at + property.len()..).unwrap_or_default().trim_start();
-            let value = value.strip_prefix([':', '=']).unwrap_or_default();
-            let value = value.split([';', '"', '\'', '>', '!']).next().unwrap_or_default().trim();
-            own && !value.is_empty() && !is_zero(value) && value != "transparent"
+            own && is_shown(beginning(content.get(at + property.len()..).unwrap_or_default()))
         })
     };
     match hidden {
@@ -85,6 +85,18 @@ pub fn is_undone(hidden: Hidden, content: &str) -> bool {
         Hidden::BySize => shown("font-size") || shown("font"),
         Hidden::ByColour => shown("color"),
     }
+}
+
+/// Whether what follows a property gives it a size or a colour.
+fn is_shown(rest: &str) -> bool {
+    let value = rest.trim_start().strip_prefix([':', '=']).unwrap_or_default();
+    let value = value.split([';', '"', '\'', '>', '!']).next().unwrap_or_default().trim();
+    !value.is_empty() && !is_zero(value) && value != "transparent"
+}
+
+/// No more of a text than the value of one property needs: the same text may follow many of them.
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_VALUE)).unwrap_or_default()
 }
 
 /// A `<blockquote>` with which a program only moves text to the right.
@@ -139,6 +151,28 @@ fn attributes(inside: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_inside_may_be_seen_again() {
+        use Hidden::{ByColour, BySize, Wholly};
+        #[rustfmt::skip]
+        let cases: &[(&str, Hidden, &str, bool)] = &[
+            ("size",             BySize,   "<i style='font-size:13px'>", true),
+            ("no size again",    BySize,   "<i style='font-size:0px'>", false),
+            ("size, short form", BySize,   "<i style='FONT: 13px Arial'>", true),
+            ("colour",           ByColour, "<i style='color : #000 !important'>", true),
+            ("colour of <font>", ByColour, "<font color=red>", true),
+            ("no colour again",  ByColour, "<i style='color:transparent'>", false),
+            ("another's colour", ByColour, "<i style='background-color:red'>", false),
+            ("a word",           ByColour, "our colors", false),
+            ("letters of others", ByColour, "<i style='color:\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{442}\u{435}\u{43c}'>", true),
+            ("value far away",   ByColour, &format!("color:{}red", " ".repeat(100)), false),
+            ("wholly",           Wholly,   "<i style='font-size:13px;color:red'>", false),
+        ];
+        for (name, hidden, content, undone) in cases {
+            assert_eq!(is_undone(*hidden, content), *undone, "{name}");
+        }
+    }
 
     #[test]
     fn attributes_are_read_as_they_are_written() {

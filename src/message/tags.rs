@@ -99,6 +99,7 @@ impl<'x> Tags<'x> {
     fn pass(&mut self, name: &str, most: usize) -> bool {
         let start = self.rest.len();
         let mut depth = 1usize;
+        let mut around = Around::default();
         while start - self.rest.len() < most {
             let before = self.rest;
             let Some((_, tag)) = self.next() else {
@@ -109,20 +110,78 @@ impl<'x> Tags<'x> {
             };
             let same = tag.name == name;
             // The next paragraph ends one that is not closed (HTML standard, "closes a p element").
-            if name == "p" && !(same && tag.closes) && ENDS_PARAGRAPH.contains(&tag.name.as_str()) {
-                self.rest = before.find('<').and_then(|at| before.get(at..)).unwrap_or_default();
-                return true;
-            }
+            let next_block =
+                name == "p" && !(same && tag.closes) && ENDS_PARAGRAPH.contains(&tag.name.as_str());
             if same && tag.closes {
                 depth -= 1;
-            } else if same && !tag.inside.ends_with('/') {
-                depth += 1;
+                if depth == 0 {
+                    return true;
+                }
             }
-            if depth == 0 {
-                return true;
+            let outside = if next_block { Outside::Table } else { around.pass(name, &tag) };
+            match outside {
+                Outside::No => {}
+                Outside::Table => {
+                    let at = before.find('<').unwrap_or(before.len());
+                    self.rest = before.get(at..).unwrap_or_default();
+                    return true;
+                }
+                // What only the document's end would close was not closed.
+                Outside::Document => return false,
+            }
+            if same && !tag.closes && !tag.inside.ends_with('/') {
+                depth += 1;
             }
         }
         false
+    }
+}
+
+/// What was opened and not closed within an element of those that hold it together: the end of one
+/// that was not opened within is the end of one around.
+#[derive(Default)]
+struct Around {
+    tables: usize,
+    /// These two in no table but the one around.
+    rows: usize,
+    cells: usize,
+    bodies: usize,
+    documents: usize,
+}
+
+/// Whether a tag belongs to what stands around the element, and ends it.
+enum Outside {
+    No,
+    /// To the table, or another block.
+    Table,
+    Document,
+}
+
+impl Around {
+    /// Counts a tag within the element `name` (HTML standard, "in table", "in row", "in cell").
+    fn pass(&mut self, name: &str, tag: &Tag<'_>) -> Outside {
+        let inner = self.tables > 0;
+        let (count, outside) = match tag.name.as_str() {
+            "table" => (&mut self.tables, Outside::Table),
+            // The cells and rows of a table within go with it, closed or not.
+            "tr" | "td" | "th" if inner => return Outside::No,
+            // The next cell or row ends one that is not closed.
+            "td" | "th" if !tag.closes && matches!(name, "td" | "th") => return Outside::Table,
+            "tr" if !tag.closes && matches!(name, "td" | "th" | "tr") => return Outside::Table,
+            "td" | "th" => (&mut self.cells, Outside::Table),
+            "tr" => (&mut self.rows, Outside::Table),
+            "body" => (&mut self.bodies, Outside::Document),
+            "html" => (&mut self.documents, Outside::Document),
+            _ => return Outside::No,
+        };
+        if !tag.closes {
+            *count += 1;
+        } else if *count == 0 {
+            return outside;
+        } else {
+            *count -= 1;
+        }
+        Outside::No
     }
 }
 
@@ -228,6 +287,21 @@ mod tests {
             ("not closed",       "<b>x",                          None),
             ("next paragraph",   "<p>x<p>y",                      Some("<p>y")),
             ("end of the parent", "<p>x</div>y",                  Some("</div>y")),
+            ("end of the cell",  "<div>x</td>y</div>z",           Some("</td>y</div>z")),
+            ("end of the row",   "<div>x</tr>y</div>z",           Some("</tr>y</div>z")),
+            ("end of the table", "<div>x</TABLE>y</div>z",        Some("</TABLE>y</div>z")),
+            ("end of the body",  "<div>x</body>y</div>z",         None),
+            ("end of the page",  "<div>x</html>y</div>z",         None),
+            ("a page inside",    "<div><html><body>x</body></html>y</div>z", Some("z")),
+            ("a table inside",   "<div><table><tr><td>x</td></tr></table>y</div>z", Some("z")),
+            ("cells not closed", "<div><table><tr><td>x<td>y</table>z</div>w", Some("w")),
+            ("after such cells", "<div><table><tr><td>x<td>y</table>z</td>w</div>", Some("</td>w</div>")),
+            ("row of cells",     "<tr><td>x</td><td>y</td></tr>z", Some("z")),
+            ("next cell",        "<td>x<td>y</td>z",              Some("<td>y</td>z")),
+            ("next row",         "<td>x<tr>y</tr>z",              Some("<tr>y</tr>z")),
+            ("cell of a table inside", "<td>x<table><tr><td>y</td></tr></table>z</td>w", Some("w")),
+            ("table",            "<table><tr><td><table></table></td></tr></table>x", Some("x")),
+            ("paragraph in a cell", "<p>x</td>y",                 Some("</td>y")),
         ];
         for (name, html, rest) in cases {
             let mut tags = Tags::new(html);
