@@ -7,7 +7,7 @@ mod inline;
 mod key;
 mod line;
 mod marker;
-mod prefix;
+pub mod prefix;
 
 use super::{
     Address, address,

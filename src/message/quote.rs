@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::forward::prefix::{self, Prefix};
+
 /// Lines of an attribution: programs break `On ... wrote:` at 72 characters.
 const MAX_ATTRIBUTION: usize = 3;
 
@@ -67,13 +69,6 @@ const FORWARDED: &[&str] = &[
     "転送された", "전달된 메시지", "הודעה שהועברה", "رسالة معاد توجيهها",
 ];
 
-/// `Fwd:` in the languages of mail programs, lower case, without its colon.
-#[rustfmt::skip]
-const FORWARD_PREFIXES: &[&str] = &[
-    "fw", "fwd", "wg", "tr", "rv", "enc", "pd", "vs", "vb", "vl", "doorst", "továbbítás", "ilt",
-    "πρθ", "转发", "轉寄", "転送", "전달", "перенапр", "пересл",
-];
-
 /// Fields of quoted headers, lower case.
 #[rustfmt::skip]
 const FIELDS: [&[&str]; 4] = [
@@ -103,10 +98,11 @@ pub fn fold(text: &str) -> String {
 /// Whether a subject says that a mail is passed on. Outlook puts the same headers above such a
 /// mail as above one that is answered: its text alone does not tell.
 pub fn is_forward(subject: &str) -> bool {
-    let Some((prefix, _)) = subject.split_once([':', '：']) else {
-        return false;
-    };
-    FORWARD_PREFIXES.contains(&prefix.trim().to_lowercase().as_str())
+    match prefix::of(subject) {
+        // In doubt the text stays as it is.
+        Prefix::Forward | Prefix::ForwardOrReply => true,
+        Prefix::Reply | Prefix::None => false,
+    }
 }
 
 /// Where the history begins, in octets.
@@ -235,10 +231,15 @@ fn field(line: &str) -> Option<usize> {
 
 /// Where the body begins behind the quoted headers that begin here: a sender, a date, and a
 /// recipient or subject.
+///
+/// Orders of transport have such lines too: the sender has an address, or all four are there (of
+/// colleagues Outlook writes names alone).
 fn headers(text: &str, lines: &[Range<usize>], at: usize) -> Option<usize> {
-    if field(line(text, lines, at)) != Some(0) {
+    let from = line(text, lines, at);
+    if field(from) != Some(0) {
         return None;
     }
+    let mut when = false;
     let mut seen = [true, false, false, false];
     let mut end = at + 1;
     for next in at + 1..lines.len().min(at + MAX_HEADERS) {
@@ -256,10 +257,23 @@ fn headers(text: &str, lines: &[Range<usize>], at: usize) -> Option<usize> {
         {
             *seen = true;
             end = next + 1;
+            when = when || field == 1 && dated(line);
         }
     }
     let [_, date, to, subject] = seen;
-    (date && (to || subject)).then_some(end)
+    let sender = from.contains('@') || when && (to && subject || is_named(from));
+    (date && sender && (to || subject)).then_some(end)
+}
+
+/// Whether a name stands in quotes or brackets, as only programs write it.
+fn is_named(text: &str) -> bool {
+    let between = |open: char, close: char| {
+        let (_, inside) = text.split_once(open)?;
+        let (name, _) = inside.split_once(close)?;
+        Some(name.chars().any(char::is_alphabetic))
+    };
+    let pairs = [('"', '"'), ('<', '>'), ('[', ']'), ('“', '”'), ('„', '“'), ('«', '»')];
+    pairs.into_iter().any(|(open, close)| between(open, close) == Some(true))
 }
 
 /// A line of underscores above quoted headers belongs to them.
@@ -295,7 +309,9 @@ fn attribution(text: &str, lines: &[Range<usize>], at: usize) -> Option<usize> {
         }
         joined = format!("{} {joined}", plain(raw));
         let begins = BEGINNINGS.iter().any(|beginning| joined.starts_with(beginning));
-        if !is_attribution(joined.trim(), quoted, begins) {
+        // Where nothing is quoted, the line above may be anything.
+        let whole = quoted || begins || begin == at;
+        if !whole || !is_attribution(joined.trim(), quoted) {
             continue;
         }
         if begins && dated(&joined) {
@@ -307,11 +323,11 @@ fn attribution(text: &str, lines: &[Range<usize>], at: usize) -> Option<usize> {
 }
 
 /// `quoted` says that quoted lines follow; else it must be plain that this is no sentence.
-fn is_attribution(text: &str, quoted: bool, begins: bool) -> bool {
+fn is_attribution(text: &str, quoted: bool) -> bool {
     let wrote = WROTE.iter().any(|word| text.contains(word));
     // Gmail leaves the verb out in some languages: `чт, 2 мая 2024 г. в 10:15, Ana <ana@…>:`.
     let address = text.trim_end_matches([':', '：', ' ']).ends_with('>') && text.contains('@');
-    let sender = address || text.contains('@') || begins;
+    let sender = text.contains('@') || is_named(text);
     if quoted {
         wrote || address && dated(text)
     } else {
@@ -378,8 +394,12 @@ mod tests {
             ("outlook headers, french", "Oui.\n\n", "De : Ana\nEnvoyé : jeudi 2 mai 2024 10:15\nÀ : Bo\nObjet : x\n\nEst-ce ?\n"),
             ("outlook headers, russian", "Да.\n\n", "От: Анна\nОтправлено: 2 мая 2024 г. 10:15\nКому: Bo\nТема: x\n\nДа?\n"),
             ("outlook headers, chinese", "好。\n\n", "发件人: Ana\n发送时间: 2024年5月2日 10:15\n收件人: Bo\n主题: x\n\n吗？\n"),
-            ("outlook headers, bold", "Yes.\n\n", "*From:* Ana\n*Sent:* Thursday\n*To:* Bo\n*Subject:* x\n\nIs it?\n"),
-            ("underscores",      "Yes.\n\n", "________________________________\nFrom: Ana\nSent: Thursday\nTo: Bo, \n Cy\nSubject: x\n\nIs it?\n"),
+            ("outlook headers, bold", "Yes.\n\n", "*From:* Ana\n*Sent:* Thursday, May 2, 2024 10:15 AM\n*To:* Bo\n*Subject:* x\n\nIs it?\n"),
+            ("underscores",      "Yes.\n\n", "________________________________\nFrom: Ana\nSent: Thursday 10:15\nTo: Bo, \n Cy\nSubject: x\n\nIs it?\n"),
+            ("headers, address, no date", "Yes.\n\n", "From: ana@customer.example\nSent: Thursday\nTo: Bo\n\nIs it?\n"),
+            ("headers, name in quotes", "Yes.\n\n", "From: \"Ana Ruiz\"\nDate: 2 May 2024\nTo: Bo\n\nIs it?\n"),
+            ("not quoted, name in quotes", "Ja.\n\n", "Am 02.05.2024 um 10:15 schrieb \"Ana Ruiz\":\n\nIst es?\n"),
+            ("not quoted, broken", "Yes.\n\n", "On Thursday, May 2, 2024 at 10:15:00 AM,\nAna <ana@customer.example> wrote:\n\nIs it?\n"),
             ("quotes alone",     "Yes.\n\n", "> a\n> b\n>\n> c\n"),
             ("forward in the history", "Yes.\n\n", "On 5/2/24 10:15, Ana Ruiz wrote:\n> ---------- Forwarded message ---------\n> From: x\n"),
         ];
@@ -408,6 +428,11 @@ mod tests {
             ("history in a forward", "See.\n---------- Forwarded message ---------\nFrom: A\n\nYes.\nOn 5/2/24 10:15, Ana wrote:\n> Is it?\n"),
             ("a sentence",      "As Ana wrote yesterday:\nwe need 200.\n"),
             ("a form",          "From: Berlin\nTo: Madrid\nPieces: 200\n"),
+            ("transport",       "Please quote:\n\nFrom: Hamburg\nTo: Madrid\nDate: 3 May 2024\n\nWe need it by Monday.\n"),
+            ("transport, german", "Bitte anbieten:\nVon: Hamburg\nAn: Madrid\nDatum: 3.5.2024 10:00\n2 Paletten\n"),
+            ("headers without a day", "See:\nFrom: Ana\nDate: soon\nTo: Bo\nSubject: x\n"),
+            ("a sentence with a date", "Hallo,\nAm 2. Mai 2024 schrieb mir Ihr Kollege:\nWir liefern am Montag.\n"),
+            ("below an address", "Write to ana@customer.example.\nOn 2 May 2024 your colleague wrote:\nWe deliver on Monday.\n"),
             ("two quoted lines", "Look:\n> a\n> b\n"),
             ("a quote and more", "> a\n> b\n> c\nI agree.\n"),
             ("dashes",          "-- \nAna\n-----\n"),
@@ -420,10 +445,23 @@ mod tests {
 
     #[test]
     fn forwards_are_known_by_their_subject() {
-        for subject in ["FW: x", "Fwd: x", "WG: x", "TR : x", "转发：x", "RV: RE: x"] {
+        for subject in [
+            "FW: x",
+            "Fwd: x",
+            "WG: x",
+            "TR : x",
+            "转发：x",
+            "RV: RE: x",
+            "I: x",
+            "Wtr: x",
+            "Пер: x",
+            "[EXT] Fwd: x",
+            "VS: x",
+            "Перенапр: x",
+        ] {
             assert!(is_forward(subject), "{subject}");
         }
-        for subject in ["Re: x", "x", "Offer: fw", "AW: WG: x", ""] {
+        for subject in ["Re: x", "x", "Offer: fw", "AW: WG: x", "[EXT] Re: x", ""] {
             assert!(!is_forward(subject), "{subject}");
         }
     }
@@ -432,6 +470,7 @@ mod tests {
     fn hostile_text_is_read_in_one_pass() {
         for piece in [
             "From: a\n",
+            "From: \"a\nDate: 2024\nTo: x\n",
             "a:\n",
             "\n",
             "On 1:11 a@b wrote\n",

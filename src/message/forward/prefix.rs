@@ -59,6 +59,7 @@ const FORWARD: &[&str] = &[
     // Russian, Ukrainian, Bulgarian, Greek, Turkish
     "пер",
     "пересл",
+    "перенапр",
     "переслано",
     "пересилка",
     "пересылка",
@@ -208,6 +209,7 @@ mod tests {
             ("Doorst: Prijs",      Forward),
             ("İLT: Fiyat",         Forward),
             ("ПЕР: Цена",          Forward),
+            ("Перенапр: Цена",     Forward),
             ("ΠΡΘ: Τιμή",          Forward),
             ("转发：价格",          Forward),
             ("轉寄: 價格",          Forward),
