@@ -263,7 +263,12 @@ mod tests {
     }
 
     fn attachment(name: &str, size: usize) -> Attachment {
-        Attachment { name: name.into(), content_type: "text/plain".into(), bytes: vec![0; size] }
+        Attachment {
+            name: name.into(),
+            content_type: "text/plain".into(),
+            charset: None,
+            bytes: vec![0; size],
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     charset,
+    enriched::{self, Dialect},
     header::Headers,
     html,
     line_ends::with_line_feeds,
@@ -27,6 +28,9 @@ pub struct Attachment {
     pub name: String,
     /// Lower-case MIME type such as `text/vcard`.
     pub content_type: String,
+    /// The label that its part gives its characters, as it is written; `None` where there is no
+    /// part of its own (`winmail.dat`, files within the text).
+    pub charset: Option<String>,
     pub bytes: Vec<u8>,
 }
 
@@ -102,7 +106,6 @@ struct NamedText {
     /// Index of its attachment.
     at: usize,
     kind: TextKind,
-    charset: Option<String>,
 }
 
 impl Reader {
@@ -119,7 +122,7 @@ impl Reader {
             return None;
         };
         let file = self.attachments.as_ref()?.get(only.at)?;
-        let text = self.text_in(&file.bytes, only.charset.as_deref(), only.kind);
+        let text = self.text_in(&file.bytes, file.charset.as_deref(), only.kind);
         if text.trim().is_empty() {
             return None;
         }
@@ -199,7 +202,8 @@ impl Reader {
             let content_type = name.as_deref().and_then(name::type_by_extension);
             let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
             let name = name.unwrap_or_else(|| name::by_type(&content_type, self.count));
-            attachments.push(Attachment { name, content_type, bytes: file.bytes });
+            let bytes = file.bytes;
+            attachments.push(Attachment { name, content_type, charset: None, bytes });
         }
         text
     }
@@ -217,15 +221,18 @@ impl Reader {
             TextKind::Html => {
                 let meta = if label.is_none() { meta_charset(bytes) } else { None };
                 let label = label.or(meta.as_deref()).or(self.hint.as_deref());
-                let html = charset::decode(bytes, label);
-                let identity_only = self.attachments.is_none();
-                plain_text(&if identity_only {
-                    html::to_words(&html)
-                } else {
-                    html::to_text(&html)
-                })
+                self.html_text(&charset::decode(bytes, label))
+            }
+            TextKind::Marked(dialect) => {
+                let text = charset::decode(bytes, label.or(self.hint.as_deref()));
+                self.html_text(&enriched::to_html(&plain_text(&text), dialect))
             }
         }
+    }
+
+    fn html_text(&self, html: &str) -> String {
+        let identity_only = self.attachments.is_none();
+        plain_text(&if identity_only { html::to_words(html) } else { html::to_text(html) })
     }
 
     fn keep(&mut self, entity: &Entity<'_>, raw: &[u8]) {
@@ -234,8 +241,7 @@ impl Reader {
             return;
         };
         if let Some(kind) = text_kind(entity, true) {
-            let charset = entity.content_type.get("charset").map(str::to_owned);
-            self.named_texts.push(NamedText { at: attachments.len(), kind, charset });
+            self.named_texts.push(NamedText { at: attachments.len(), kind });
         }
         let content_type = entity.content_type.value.clone();
         let bytes = entity.decode(raw).into_owned();
@@ -256,7 +262,8 @@ impl Reader {
             attached_mail.then(|| mail_name(&bytes)).flatten()
         });
         let name = given.unwrap_or_else(|| name::by_type(&content_type, self.count));
-        attachments.push(Attachment { name, content_type, bytes });
+        let charset = entity.content_type.get("charset").map(str::to_owned);
+        attachments.push(Attachment { name, content_type, charset, bytes });
     }
 }
 
@@ -264,6 +271,7 @@ impl Reader {
 enum TextKind {
     Plain,
     Html,
+    Marked(Dialect),
 }
 
 /// Whether a leaf is text to be read here, and of which kind; `None` for a file.
@@ -277,7 +285,9 @@ fn text_kind(entity: &Entity<'_>, is_root: bool) -> Option<TextKind> {
     }
     match entity.content_type.value.as_str() {
         "text/html" | "application/xhtml+xml" => Some(TextKind::Html),
-        "text/plain" | "text/enriched" | "text/richtext" => Some(TextKind::Plain),
+        "text/plain" => Some(TextKind::Plain),
+        "text/enriched" => Some(TextKind::Marked(Dialect::Enriched)),
+        "text/richtext" => Some(TextKind::Marked(Dialect::Richtext)),
         // A multipart that could not be taken apart is still someone's text.
         other if other.starts_with("multipart/") => Some(TextKind::Plain),
         _ => None,
@@ -425,6 +435,10 @@ mod tests {
             ("yenc in the text", "Subject: x\n\nSee:\n=ybegin line=128 size=3 name=a.txt\nabc\n=yend size=3", "See:\n=ybegin line=128 size=3 name=a.txt\nabc\n=yend size=3", &[], false),
             ("inline picture", "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>Hi<img src=cid:1></p>\n--b\n\
               Content-Type: image/png\nContent-ID: <1>\nContent-Disposition: inline\n\nx\n--b--", "Hi", &["attachment-1.png"], false),
+            ("enriched", "Content-Type: text/enriched\n\n<bold>Price</bold>\nlist\n\n<excerpt><<b></excerpt>", "Price list\n> <b>", &[], false),
+            ("enriched beside plain", "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/enriched\n\n<bold>a</bold>\n--b\n\nb\n--b--", "b", &[], false),
+            ("enriched, named", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/enriched; name=a.txt; charset=koi8-r\n\n<bold>\u{41f}</bold>\n--b--", "\u{41f}", &[], false),
+            ("richtext", "Content-Type: text/richtext\n\nPrice<nl>list <lt>b>", "Price\nlist <b>", &[], false),
             ("two names", "Content-Type: application/pdf; name=\"a.pdf\"\nContent-Disposition: attachment; filename=\"b.pdf\"\n\nx", "", &["b.pdf"], false),
             ("words in filename", "Content-Type: application/pdf\nContent-Disposition: attachment; filename=\"=?utf-8?B?0J/RgNC4?= =?utf-8?Q?_x.pdf?=\"\n\nx", "", &["При x.pdf"], false),
             ("words without quotes", "Content-Type: application/pdf; name==?koi8-r?B?8NLJ?=.pdf\n\nx", "", &["При.pdf"], false),

@@ -66,7 +66,7 @@ fn cards_of_fixtures_say_who_it_is() {
     for (name, expected) in cases {
         let body = body(&fixture(name)).unwrap();
         let file = body.attachments.first().unwrap();
-        let cards = vcard::read(&file.bytes, None);
+        let cards = vcard::read(&file.bytes, file.charset.as_deref());
         let found: Vec<(&str, &str, &str)> = cards
             .iter()
             .map(|card| {

@@ -10,6 +10,7 @@ mod charset;
 pub mod class;
 mod codepage;
 mod date;
+mod enriched;
 mod failed;
 mod failed_text;
 mod first_text;
@@ -169,7 +170,7 @@ pub fn vcards(raw: &[u8]) -> Vec<VCard> {
         files
             .iter()
             .filter(|file| vcard::is_card(&file.content_type, &file.name))
-            .flat_map(|file| vcard::read(&file.bytes, None))
+            .flat_map(|file| vcard::read(&file.bytes, file.charset.as_deref()))
             .collect()
     })
     .unwrap_or_default()
@@ -351,6 +352,28 @@ mod tests {
         // Answers name the new one.
         assert_eq!(sent.message_id.as_deref(), Some("XY@eurprd01.example"));
         assert_eq!((own.crm_activity, sent.crm_activity), (Some(7), Some(7)));
+    }
+
+    #[test]
+    fn cards_are_read_by_the_label_of_their_part() {
+        let mail = |label: &str| {
+            let card = b"BEGIN:VCARD\nVERSION:3.0\nFN:\xd0\xf2\xc9\nEND:VCARD\n";
+            let head = format!(
+                "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nMy card.\n--b\n\
+                 Content-Type: text/x-vcard{label}; name=a.vcf\n\n"
+            );
+            [head.as_bytes(), card, b"--b--"].concat()
+        };
+        let names = |label: &str| -> Vec<String> {
+            vcards(&mail(label)).into_iter().map(|card| card.name).collect()
+        };
+        assert_eq!(names("; charset=koi8-r"), ["пРи"]);
+        assert_eq!(names("; charset=iso-8859-1"), ["ÐòÉ"]);
+        assert_eq!(names("").len(), 1);
+        let files = body(&mail("; charset=\"KOI8-R\"")).unwrap().attachments;
+        let labels: Vec<Option<&str>> = files.iter().map(|file| file.charset.as_deref()).collect();
+        assert_eq!(labels, [Some("KOI8-R")]);
+        assert_eq!(body(&mail("")).unwrap().attachments.first().unwrap().charset, None);
     }
 
     #[test]

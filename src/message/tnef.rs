@@ -189,7 +189,7 @@ impl Found {
             .unwrap_or_else(|| "application/octet-stream".to_owned())
             .to_ascii_lowercase();
         let name = given.unwrap_or_else(|| name::by_type(&content_type, number));
-        self.files.push(Attachment { name, content_type, bytes: data.to_vec() });
+        self.files.push(Attachment { name, content_type, charset: None, bytes: data.to_vec() });
     }
 
     /// A message is no file that anyone could open: its text and its files are.
@@ -201,7 +201,8 @@ impl Found {
             let title = title.and_then(|title| name::clean_title(&title));
             let name = format!("{}.txt", title.unwrap_or_else(|| "message".to_owned()));
             let content_type = "text/plain".to_owned();
-            self.files.push(Attachment { name, content_type, bytes: text.into_bytes() });
+            let bytes = text.into_bytes();
+            self.files.push(Attachment { name, content_type, charset: None, bytes });
         }
         self.files.extend(inner.files);
     }
