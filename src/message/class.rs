@@ -114,7 +114,7 @@ fn bounce(
     told: &Told,
     declared: bool,
 ) -> Vec<String> {
-    let mut facts = bounce_marks(headers);
+    let mut facts = bounce_marks(headers, sender);
     let null_path = robots::has_null_path(headers);
     let failure = subject::failure(subject);
     let content_type = robots::content_type(headers);
@@ -137,10 +137,9 @@ fn bounce(
     // (RFC 5321 section 4.5.5) that bears such a subject. Where a program says that it wrote it,
     // the subject must name mail: parcel services tell of failed deliveries too.
     let named = match failure {
-        Some(Failure::Mail) => {
-            null_path || postmaster || sender.is_office() || sender.is_robot() || declared
-        }
-        Some(Failure::Delivery) => null_path || postmaster,
+        Some(Failure::Mail) => null_path || postmaster || sender.is_robot() || declared,
+        // Forwarders drop the return path of people's mail about goods.
+        Some(Failure::Delivery) => postmaster,
         None => false,
     };
     if named {
@@ -150,9 +149,19 @@ fn bounce(
     if let Some(line) = &told.bounce {
         let taken_up = subject::is_taken_up(subject);
         let first = told.bounce_first && !taken_up;
-        let by_a_server = null_path && !taken_up || postmaster && (first || failure.is_some());
         let of_mail = failure == Some(Failure::Mail) || !told.of_a_parcel;
-        if by_a_server || first && of_mail && (sender.is_robot() || failure.is_some()) {
+        let by_a_server = first && null_path || postmaster && (first || failure.is_some());
+        // Forms of web sites pass on what people tell.
+        let by_a_robot =
+            first && of_mail && sender.is_robot() && !is_of_a_form(headers, sender, subject);
+        // People write from offices, of goods and of mail: a report has the subject, says it
+        // first and names whom it did not reach.
+        let by_an_office =
+            first && of_mail && sender.is_office() && failure.is_some() && told.bounce_names;
+        // Some gateways write as a person would be called: nothing but a report begins with a
+        // list of addresses.
+        let by_its_form = first && failure == Some(Failure::Mail) && told.bounce_lists;
+        if by_a_server || by_a_robot || by_an_office || by_its_form {
             facts.push(fact("body", line));
         }
     }
@@ -161,15 +170,20 @@ fn bounce(
         && kind != "message/disposition-notification"
     {
         let report = content_type.value == "multipart/report";
-        if report || null_path || postmaster || failure.is_some() {
+        if report || null_path || postmaster || failure == Some(Failure::Mail) {
             facts.push(fact("part", kind));
         }
     }
     facts
 }
 
+/// Whether it may be a person's question that a web site passes on.
+fn is_of_a_form(headers: &Headers<'_>, sender: &Sender, subject: &str) -> bool {
+    signs::names_a_person(headers, sender) || subject::is_of_a_form(subject)
+}
+
 /// What only reports about mail have in their header.
-fn bounce_marks(headers: &Headers<'_>) -> Vec<String> {
+fn bounce_marks(headers: &Headers<'_>, sender: &Sender) -> Vec<String> {
     let mut facts = Vec::new();
     let content_type = robots::content_type(headers);
     let report = content_type.get("report-type").map(str::to_ascii_lowercase).unwrap_or_default();
@@ -202,9 +216,10 @@ fn bounce_marks(headers: &Headers<'_>) -> Vec<String> {
     {
         facts.push(fact("Content-Class", &value));
     }
-    // fml returns what it does not post, and signs so.
+    // fml returns what it does not post, and signs so; what it posts bears its marks as well.
     if let (Some(server), Some(id)) = (headers.ascii("X-MLServer"), headers.ascii("Message-ID"))
         && id.contains(".FML")
+        && sender.local.ends_with("-admin")
     {
         facts.push(fact("X-MLServer", &server));
     }

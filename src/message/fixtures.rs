@@ -39,7 +39,7 @@ const TABLES: &[&[Row]] = &[
 ];
 
 /// How many files there are at least: a table that is lost is missed.
-const AT_LEAST: usize = 460;
+const AT_LEAST: usize = 499;
 
 /// Rows that say what ought to be and is not yet, with the reason. One that has come true is to
 /// be taken out, and a test says so.

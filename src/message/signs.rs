@@ -54,11 +54,11 @@ use Sign::*;
 #[rustfmt::skip]
 const ENOUGH: &[(Sign, &[Sign])] = &[
     (Program,  &[AwayText, SelfMade, Robot, NullPath, Suppress, SuppressAll, Rule, Loop, Thread]),
-    (AwayFrom, &[SelfMade, Robot, NullPath, SuppressAll, Rule, Loop, Thread]),
+    (AwayFrom, &[SelfMade, Robot, NullPath, SuppressAll]),
     (Away,     &[SelfMade, Robot, NullPath, SuppressAll]),
     (Receipt,  &[ReceiptText, SelfMade, NullPath, SuppressAll, Thread]),
-    (SelfMade, &[Robot, Notice, NullPath, SuppressAll, Loop]),
-    (SelfMadeFirst, &[AwayText]),
+    (SelfMade, &[Robot, NullPath, SuppressAll]),
+    (SelfMadeFirst, &[AwayText, Notice, Loop]),
     (Robot,    &[Notice, NullPath, Suppress, SuppressAll, Loop, Service]),
     (NullPath, &[SuppressAll]),
 ];
@@ -107,12 +107,7 @@ fn in_header(headers: &Headers<'_>, sender: &Sender, subject: &str) -> Vec<(Sign
     if subject::is_receipt(subject) {
         signs.push((Receipt, fact("Subject", subject)));
     }
-    // Forms of web sites send people's questions from such addresses, and then name the person.
-    let answers_go_to = address::of_header(headers, "Reply-To", None);
-    let only_robots = answers_go_to.iter().all(|reply| {
-        let local = address::local(&reply.email).to_owned();
-        local == sender.local || Sender { local, name: String::new() }.is_robot()
-    });
+    let only_robots = !names_a_person(headers, sender);
     // A form that names nobody is still somebody's question, unless it thanks for one.
     let notice = subject::is_notice(subject);
     let form = subject::is_of_a_form(subject) && !notice;
@@ -151,6 +146,15 @@ fn in_header(headers: &Headers<'_>, sender: &Sender, subject: &str) -> Vec<(Sign
         signs.push((Service, fact(name, &value)));
     }
     signs
+}
+
+/// Whether answers go to somebody else than a robot: forms of web sites send people's questions
+/// from a robot's address, and then name the person.
+pub fn names_a_person(headers: &Headers<'_>, sender: &Sender) -> bool {
+    address::of_header(headers, "Reply-To", None).iter().any(|reply| {
+        let local = address::local(&reply.email).to_owned();
+        local != sender.local && !Sender { local, name: String::new() }.is_robot()
+    })
 }
 
 /// Headers and senders each of which is evidence by itself.

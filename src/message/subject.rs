@@ -3,6 +3,7 @@
 //! Compared at the beginning only: with `Re:` or `Fwd:` before it, a person has taken it up.
 
 use super::subject_words::{AWAY, DELIVERY, NOTICES, PROGRAM, READ, RETURNED};
+use super::told_words::SAYS_PARCEL;
 
 /// How much a subject says about an answer that a program gave for someone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +40,54 @@ pub fn absence(subject: &str, name: &str) -> Option<Absence> {
     let head = head(subject);
     // A mark may be the word itself: `[Auto-Reply] Our offer`.
     let forms = [head.as_str(), without_marks(&head)];
-    if forms.iter().any(|form| begins_with(form, PROGRAM)) {
+    // `自動返信の設定` is about answers of programs.
+    let program = forms.iter().filter_map(|form| after(form, PROGRAM));
+    if program.into_iter().any(|rest| !rest.starts_with(char::is_alphanumeric)) {
         return Some(Absence::Program);
     }
-    // Notes writes it in capitals; elsewhere it is a car, or the program's answer to something.
-    if subject.trim_start().starts_with("AUTO:") {
-        return Some(Absence::Program);
+    let third_person = |text: &str| {
+        OF_OTHERS
+            .iter()
+            .find_map(|words| text.split_once(words).map(|(who, _)| is_named(who, name)))
+    };
+    // Notes writes it in capitals, and then who is away; elsewhere it is a car, or the program's
+    // answer to something.
+    if let Some(rest) = head.strip_prefix("auto:").or_else(|| head.strip_prefix("[auto]")) {
+        let rest = rest.trim_start();
+        let notes = third_person(rest).is_some() || RETURNS.iter().any(|word| rest.contains(word));
+        return Some(if notes { Absence::Program } else { Absence::AwayFrom });
     }
-    if head.starts_with("auto:") {
-        return Some(Absence::AwayFrom);
-    }
-    let third_person = OF_OTHERS.iter().find_map(|words| head.split_once(words));
-    if let Some((who, _)) = third_person {
-        let who = who.trim();
-        let own = !who.is_empty() && name.to_lowercase().contains(who);
+    if let Some(own) = third_person(&head) {
         return Some(if own { Absence::Program } else { Absence::Away });
     }
     let rest = forms.iter().find_map(|form| after(form, AWAY))?;
     let rest = rest.trim_start_matches([']', ')']).trim_start();
     Some(if rest.starts_with([':', '：']) { Absence::AwayFrom } else { Absence::Away })
+}
+
+/// What Notes adds in brackets: when the person is back.
+const RETURNS: &[&str] = &[
+    "(returning",
+    "(rückkehr",
+    "(zurück",
+    "(retour",
+    "(regreso",
+    "(vuelta",
+    "(ritorno",
+    "(retorno",
+    "(terug",
+    "(powrót",
+    "(возвращ",
+    "(戻り",
+    "(返回",
+];
+
+/// Whether all these words, lower case, are of that name: `Ana Ruiz` of `Dr. Ana Ruiz`.
+fn is_named(who: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let apart = |c: char| !c.is_alphanumeric();
+    let mut words = who.split(apart).filter(|word| !word.is_empty()).peekable();
+    words.peek().is_some() && words.all(|word| name.split(apart).any(|own| own == word))
 }
 
 /// Words that tell of someone's absence in the third person.
@@ -81,8 +111,12 @@ const OF_OTHERS: &[&str] = &[
 pub fn failure(subject: &str) -> Option<Failure> {
     let head = head(subject);
     let forms = [head.as_str(), without_marks(&head)];
-    if forms.iter().any(|form| begins_with(form, RETURNED)) {
-        return Some(Failure::Mail);
+    if let Some(rest) = forms.iter().find_map(|form| after(form, RETURNED)) {
+        // `Undeliverable: Your order` was a mail, `Could not deliver your order` is about goods.
+        let before = head.strip_suffix(rest).unwrap_or_default().trim_end();
+        let names = rest.trim_start().starts_with([':', '：']) || before.ends_with(':');
+        let goods = !names && SAYS_PARCEL.are_in(rest);
+        return Some(if goods { Failure::Delivery } else { Failure::Mail });
     }
     forms.iter().any(|form| begins_with(form, DELIVERY)).then_some(Failure::Delivery)
 }
@@ -231,13 +265,14 @@ fn begins_with(head: &str, beginnings: &[&str]) -> bool {
     after(head, beginnings).is_some()
 }
 
-/// What follows the longest beginning that fits. A Latin word must end where it ends: `absence`
-/// is none in `absences`.
+/// What follows the longest beginning that fits. A word must end where it ends: `absence` is none
+/// in `absences`, `автоответ` none in `автоответчик`. Scripts without blanks have no such end.
 fn after<'a>(head: &'a str, beginnings: &[&str]) -> Option<&'a str> {
     let fits = beginnings.iter().filter_map(|beginning| {
         let rest = head.strip_prefix(beginning)?;
-        let ends = !beginning.ends_with(|c: char| c.is_ascii_alphabetic())
-            || !rest.starts_with(|c: char| c.is_ascii_alphabetic());
+        let spaced =
+            |c: char| c.is_alphabetic() && c < '\u{2e80}' && !('\u{e00}'..'\u{e80}').contains(&c);
+        let ends = !beginning.ends_with(spaced) || !rest.starts_with(spaced);
         ends.then_some(rest)
     });
     fits.min_by_key(|rest| rest.len())
@@ -256,7 +291,12 @@ mod tests {
             ("Automatic reply: Price list",             Some(Program)),
             ("Automatic Reply Price list",              Some(Program)),
             ("Auto: Price list",                         Some(AwayFrom)),
-            ("AUTO: Price list",                        Some(Program)),
+            ("AUTO: Price list",                        Some(AwayFrom)),
+            ("AUTO: Golf VII",                          Some(AwayFrom)),
+            ("AUTO: Urlaub (Rückkehr am 05.05.2024)",   Some(Program)),
+            ("Ann is out of the office",                Some(Away)),
+            ("Автоответчик для офиса",                  None),
+            ("自動返信の設定について",                   None),
             ("AUTO: Ana Ruiz is out of the office (returning 05/05/2024)", Some(Program)),
             ("[Auto-Reply] Price list",                 Some(Program)),
             ("[SPAM] Automatic reply: Price list",      Some(Program)),
@@ -352,6 +392,11 @@ mod tests {
             ("לא ניתן למסור: הצעה",                      Some(Mail)),
             ("تعذر التسليم: عرض",                        Some(Mail)),
             ("Delivery failed",                          Some(Delivery)),
+            ("Non-delivery of order 4711",               Some(Delivery)),
+            ("Non-delivery report",                      Some(Mail)),
+            ("No se pudo entregar su pedido",            Some(Delivery)),
+            ("Undeliverable: Your order",                Some(Mail)),
+            ("Доставка оборудования в пятницу",          None),
             ("Delivery notification for parcel 12",      Some(Delivery)),
             ("Delivery Notification: Delivery has failed", Some(Mail)),
             ("Fwd: Undeliverable: Offer",                None),

@@ -7,7 +7,7 @@ pub const PROGRAM: &[&str] = &[
     "automatic reply", "automatic response", "automated reply", "automated response",
     "auto reply", "auto-reply", "autoreply", "auto response", "auto-response", "autoresponse",
     "autoresponder", "auto-responder", "auto responder", "[auto-reply]", "[auto reply]",
-    "[autoreply]", "[auto]", "vacation reply", "vacation response",
+    "[autoreply]", "vacation reply", "vacation response",
     "vacation auto", "vacation message", "vacation autoreply", "out of office autoreply",
     "out of office auto-reply", "out of office auto reply", "out of office automatic reply",
     "out of office reply", "out of office response", "out of office message",
@@ -113,8 +113,12 @@ pub const RETURNED: &[&str] = &[
     "your mail could not be delivered", "your email could not be delivered",
     "email delivery failure", "email delivery failed", "email could not be delivered",
     "email undeliverable", "e-mail delivery failure", "e-mail could not be delivered",
-    "sorry, your message could not be delivered", "non delivery", "nondeliverable",
-    "non-deliverable", "non-delivery", "nondelivery", "ndn:", "ndr:", "ndr report",
+    "sorry, your message could not be delivered",
+    "non delivery report", "non delivery notification", "non delivery notice",
+    "non-delivery report", "non-delivery notification", "non-delivery notice",
+    "non-delivery status", "nondelivery report", "nondelivery notification", "nondeliverable mail",
+    "nondeliverable message", "non-deliverable mail", "non-deliverable message",
+    "non delivery:", "non-delivery:", "nondeliverable:", "non-deliverable:", "ndn:", "ndr:", "ndr report",
     "could not send message", "can't deliver mail",
     "permanent delivery failure", "permanent fatal error", "postmaster notify",
     "[postmaster] email delivery failure", "[postmaster] undeliverable",
@@ -210,6 +214,7 @@ pub const RETURNED: &[&str] = &[
 /// Beginnings that parcel services and mail servers share.
 #[rustfmt::skip]
 pub const DELIVERY: &[&str] = &[
+    "non delivery", "non-delivery", "nondelivery", "nondeliverable", "non-deliverable",
     "delayed:", "rejected:", "unable to send", "cannot deliver", "could not deliver",
     "couldn't deliver", "unable to deliver", "returned to sender", "delivery status",
     "delivery has failed", "failed delivery", "failed to deliver", "fail delivery",
@@ -232,13 +237,13 @@ pub const DELIVERY: &[&str] = &[
     "undelivered", "delivered:", "delivery receipt", "lieferung fehlgeschlagen",
     "zustellbestätigung", "zugestellt:", "übermittelt:", "remis :", "remis:", "entregado:",
     "entregue:", "recapitato:", "bezorgd:", "levererat:", "leveret:", "levert:", "dostarczono:",
-    "doručeno:", "доставлено:", "доставка", "配信済み:", "已送达:", "배달됨:",
+    "doručeno:", "доставлено:", "доставка:", "配信済み:", "已送达:", "배달됨:",
 ];
 
 /// Beginnings of the receipts that a mail was read, or deleted unread.
 #[rustfmt::skip]
 pub const READ: &[&str] = &[
-    "read:", "not read:", "deleted:", "read receipt", "return receipt", "receipt:",
+    "read:", "not read:", "deleted:", "read receipt", "return receipt",
     "message status - opened", "message status - read", "disposition notification",
     "gelesen:", "nicht gelesen:", "gelöscht:", "lesebestätigung", "empfangsbestätigung (",
     "lu :", "lu:", "non lu :", "non lu:", "confirmation de lecture", "accusé de lecture",

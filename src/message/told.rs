@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::phrases::Phrases;
 use super::told_words::{
-    QUOTES, SAYS_AWAY, SAYS_BOUNCE, SAYS_PARCEL, SAYS_RECEIPT, SAYS_SELF_MADE, SELF_MADE,
+    BY_MAIL, PRESENTS, QUOTES, SAYS_AWAY, SAYS_BOUNCE, SAYS_MAIL, SAYS_PARCEL, SAYS_RECEIPT,
+    SAYS_SELF_MADE, SAYS_UNDELIVERED, SELF_MADE,
 };
 use super::{
     charset,
@@ -20,8 +21,9 @@ const MAX_BODY: usize = 64 * 1024;
 const MAX_LINES: usize = 60;
 const MAX_LINE: usize = 400;
 
-/// A report begins with what it is; some greet first, or say it in another language before.
-const NEAR: usize = 4;
+/// A report begins with what it is; some greet first. A sentence is looked for in a line and the
+/// next, so the first three lines are near.
+const NEAR: usize = 2;
 const DEEP: usize = 30;
 
 /// The first evidence of each kind, as it is shown.
@@ -33,6 +35,10 @@ pub struct Told {
     pub bounce: Option<String>,
     /// That sentence stands among the first lines: nobody has written before it.
     pub bounce_first: bool,
+    /// An address follows a colon in that sentence or right after it, as in a report.
+    pub bounce_names: bool,
+    /// It is the very first line, ends in a colon, and an address is all that the next line has.
+    pub bounce_lists: bool,
     /// It may be about a parcel: they are not delivered either.
     pub of_a_parcel: bool,
     /// It says of itself that a program wrote it.
@@ -94,9 +100,17 @@ impl Told {
                 phrases.are_in(&pair).then(|| pair.chars().take(MAX_LINE).collect::<String>())
             };
             if at < DEEP && self.bounce.is_none() && !is_quoted(line) {
-                self.bounce = says(&SAYS_BOUNCE);
+                self.bounce = says(&SAYS_BOUNCE).or_else(|| {
+                    says(&SAYS_UNDELIVERED).filter(|_| clauses(&pair).any(is_undelivered_mail))
+                });
                 self.of_a_parcel = self.bounce.is_some() && SAYS_PARCEL.are_in(&pair);
                 self.bounce_first = self.bounce.is_some() && at < NEAR;
+                self.bounce_names = self.bounce.is_some() && names_an_address(&pair);
+                self.bounce_lists = self.bounce.is_some()
+                    && at == 0
+                    && line.ends_with([':', '：'])
+                    && next.contains('@')
+                    && !next.contains(char::is_whitespace);
             }
             if is_quoted(line) || begins_quote(line) && self.bounce.is_none() {
                 // What follows somebody else wrote.
@@ -104,16 +118,56 @@ impl Told {
             }
             if self.self_made.is_none() {
                 self.self_made = says(&SAYS_SELF_MADE);
-                self.self_made_first = self.self_made.is_some()
-                    && at < NEAR
-                    && SELF_MADE.iter().any(|word| {
-                        line.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(word)
-                    });
+                self.self_made_first =
+                    self.self_made.is_some() && at < NEAR && presents_itself(line);
             }
             self.away = self.away.take().or_else(|| says(&SAYS_AWAY));
-            self.receipt = self.receipt.take().or_else(|| says(&SAYS_RECEIPT));
+            // `wurde am 2. Mai 2024 12:15 gelesen`
+            let read =
+                || (line.starts_with("wurde am") && line.contains("gelesen")).then(|| pair.clone());
+            self.receipt = self.receipt.take().or_else(|| says(&SAYS_RECEIPT)).or_else(read);
         }
     }
+}
+
+/// Whether a line begins with what a program says of the message it is in.
+fn presents_itself(line: &str) -> bool {
+    let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    PRESENTS.iter().any(|word| line.starts_with(word))
+        && SELF_MADE.iter().any(|word| line.starts_with(word))
+        // Where one word says it, nothing is spoken of.
+        || REPLIES.iter().any(|word| line.starts_with(word))
+}
+
+/// What an answer by a program is called, in languages whose lines begin with it.
+const REPLIES: &[&str] = &["自动回复", "自動回覆", "自動返信", "自動応答", "자동 회신", "자동응답"];
+
+/// Whether a clause says of mail that it did not arrive.
+fn is_undelivered_mail(clause: &str) -> bool {
+    if !SAYS_UNDELIVERED.are_in(clause) {
+        return false;
+    }
+    // Goods go by mail.
+    let clause = BY_MAIL.iter().fold(clause.to_owned(), |clause, way| clause.replace(way, " "));
+    SAYS_MAIL.are_in(&clause)
+}
+
+/// Whether an address follows a colon, as reports name whom they did not reach; in signatures
+/// it follows a name.
+fn names_an_address(text: &str) -> bool {
+    let mut before = "";
+    text.split_whitespace().any(|word| {
+        let labelled = before.ends_with([':', '：']) && word.contains('@');
+        before = word;
+        labelled
+    })
+}
+
+/// The clauses of a text: in `Thank you for your mail, the pump has been delayed` the pump is
+/// late. A dot counts before a blank only, for the sake of addresses.
+fn clauses(text: &str) -> impl Iterator<Item = &str> {
+    let marks = [',', ';', ':', '!', '?', '。', '，', '、', '；', '：', '！', '？', '–', '—'];
+    text.split(marks).flat_map(|clause| clause.split(". "))
 }
 
 fn is_quoted(line: &str) -> bool {
@@ -171,7 +225,7 @@ pub fn first_text(part: &Part<'_>, hint: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::told_words::{AWAY, BOUNCE, RECEIPT};
+    use super::super::told_words::{AWAY, BOUNCE, MAIL, RECEIPT, UNDELIVERED};
     use super::*;
 
     fn told(body: &str) -> Told {
@@ -202,6 +256,24 @@ mod tests {
         ] {
             let told = told(&format!("{line}\n"));
             assert!(told.bounce_first, "{line}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn goods_that_are_late_are_no_mail() {
+        for line in [
+            "The pumps we bought have not been delivered yet.",
+            "Production of your pump has been delayed.",
+            "Thank you for your mail, the pump has been delayed.",
+            "Danke für Ihre Nachricht. Die Pumpe wurde noch nicht zugestellt.",
+            "La pompe n'a pas pu être livrée ; merci pour votre message.",
+            "La bomba no se ha entregado.",
+            "Оборудование не было доставлено.",
+            "ポンプがまだ届きませんでした。メールをください。",
+            "Message: my parcel has not been delivered",
+        ] {
+            let told = told(&format!("Hello,\n{line}\n"));
+            assert_eq!(told.bounce, None, "{line}");
         }
     }
 
@@ -240,7 +312,9 @@ mod tests {
 
     #[test]
     fn words_are_lower_case() {
-        for table in [AWAY, BOUNCE, QUOTES, RECEIPT, SELF_MADE] {
+        for table in
+            [AWAY, BOUNCE, BY_MAIL, MAIL, PRESENTS, QUOTES, RECEIPT, SELF_MADE, UNDELIVERED]
+        {
             for word in table {
                 assert_eq!(word.to_lowercase(), *word);
             }

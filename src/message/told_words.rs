@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use super::phrases::Phrases;
 
 pub static SAYS_BOUNCE: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(BOUNCE));
+pub static SAYS_UNDELIVERED: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(UNDELIVERED));
+pub static SAYS_MAIL: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(MAIL));
 pub static SAYS_SELF_MADE: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(SELF_MADE));
 pub static SAYS_AWAY: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(AWAY));
 pub static SAYS_PARCEL: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(PARCEL));
@@ -21,27 +23,25 @@ pub const BOUNCE: &[&str] = &[
     "created automatically by mail delivery software", "created automatically by the mail",
     "this is a delivery failure notification", "this is a delivery status notification",
     "automatically generated delivery status notification", "this is a non-delivery",
-    "this report relates to a message you sent", "this is a permanent error",
-    "message from interscan", "mail delivery subsystem", "returned mail follows",
-    "generated delivery status", "the original message was received at",
-    "diagnostic information for administrators", "\"notificationtype\":\"bounce\"",
-    "\"notificationtype\":\"complaint\"", "\"eventtype\":\"bounce\"",
+    "this report relates to a message you sent", "message from interscan",
+    "mail delivery subsystem", "returned mail follows", "generated delivery status",
+    "the original message was received at", "diagnostic information for administrators",
+    "\"notificationtype\":\"bounce\"", "\"notificationtype\":\"complaint\"",
+    "\"eventtype\":\"bounce\"",
     // English
     "a message that you sent could not be delivered", "a message that you have sent could not",
     "message that you sent has not yet been delivered", "a message that you sent was rejected",
-    "message that you sent contained", "could not be delivered to one or more",
-    "could not be delivered to the following", "could not be delivered to:",
-    "was undeliverable to", "undeliverable to the following", "was undeliverable",
-    "is undeliverable", "did not reach the following recipient", "delivery to the following",
-    "delivery to these recipients", "delivery has failed to", "delivery of your message",
-    "delivery of the following message", "the following addresses had", "the following address(es)",
-    "the following address failed", "the following addresses failed",
+    "message that you sent contained", "did not reach the following recipient",
+    "delivery to these recipients", "delivery to the following recipient",
+    "delivery has failed to these recipients", "could not be delivered to the following recipient",
+    "could not be delivered to one or more recipients", "was undeliverable to the following",
+    "delivery of your message", "delivery of the following message", "the following addresses had",
+    "the following address(es)", "the following address failed", "the following addresses failed",
     "following recipients did not receive", "following addresses did not receive",
     "following recipients could not", "following recipient could not",
     "following recipient(s) could not", "following recipient(s):", "following recipients failed",
     "the following message could not be delivered", "the following destination addresses",
-    "unable to deliver message", "unable to deliver your", "unable to deliver mail",
-    "unable to deliver the following", "unable to deliver this message", "unable to deliver to",
+    "unable to deliver message", "unable to deliver mail", "unable to deliver this message",
     "able to deliver the following message", "able to deliver your message",
     "message could not be delivered", "message couldn't be delivered", "message was not delivered",
     "message wasn't delivered", "message has not been delivered", "message cannot be delivered",
@@ -50,30 +50,54 @@ pub const BOUNCE: &[&str] = &[
     "mail could not be delivered", "mail cannot be delivered", "mail was not delivered",
     "email could not be delivered", "email cannot be delivered", "email was not delivered",
     "email below could not be delivered", "e-mail could not be delivered",
-    "could not deliver your", "could not deliver the", "could not deliver message",
-    "couldn't deliver your", "can't deliver your", "cannot deliver your",
-    "your message has encountered delivery problems", "your mail message to the following",
-    "your message has been delayed", "message is delayed", "has been delayed", "not been delivered",
+    "could not deliver message", "your message has encountered delivery problems",
+    "your mail message to the following", "your message has been delayed", "message is delayed",
     "list of failed recipients", "failed addresses follow", "failed recipient",
-    "intended recipient:", "undeliverable address", "sorry, unable to deliver",
-    "invalid final delivery userid", "--> error description", "error-for:", "no such user here",
-    "recipient(s) could not be reached", "recipient could not be reached",
-    "not delivered to the following", "was automatically rejected", "automatically rejected by",
-    "delivered to some recipients", "i've given up", "i wasn't able to deliver",
-    "we were unable to deliver", "we were not able to deliver", "we have been unable to deliver",
-    "we had trouble delivering", "your mail sent on", "your mail attempted to be delivered",
-    "permanent fatal delivery errors", "permanent fatal errors", "permanent delivery failure",
-    "transient non-fatal errors", "there was a problem delivering", "problem delivering your",
-    "recipient's mailbox is full", "recipient mailbox is full", "user's mailbox is full",
-    "recipient address rejected", "user unknown", "unknown user", "unrouteable address",
-    "unroutable address", "no such user", "address not found", "user not found",
-    "recipient unknown", "unknown recipient", "mailbox unavailable", "mailbox not found",
-    "does not exist in the directory", "not listed in domino directory",
-    "not listed in public name", "was blocked because", "was blocked by our", "has been blocked because",
-    "email abuse report", "abuse report for an email message", "authentication-failure report",
-    "was rejected by the recipient", "rejected your message", "refused to accept your message",
-    "returned to sender", "returned to you", "is being returned", "is returned to you",
-    "has been returned to you", "delivery attempt", "you have sent a virus", "you sent a virus",
+    "undeliverable address", "invalid final delivery userid", "--> error description",
+    "error-for:", "no such user here", "recipient(s) could not be reached",
+    "recipient could not be reached", "delivered to some recipients", "your mail sent on",
+    "your mail attempted to be delivered", "permanent fatal delivery errors",
+    "permanent fatal errors", "transient non-fatal errors", "recipient's mailbox is full",
+    "recipient mailbox is full", "user's mailbox is full", "recipient address rejected",
+    "user unknown", "unknown user", "unrouteable address", "unroutable address", "no such user",
+    "address not found", "user not found", "recipient unknown", "unknown recipient",
+    "mailbox unavailable", "mailbox not found", "does not exist in the directory",
+    "not listed in domino directory", "not listed in public name", "email abuse report",
+    "abuse report for an email message", "authentication-failure report", "rejected your message",
+    "refused to accept your message", "you have sent a virus", "you sent a virus",
+    "message is being returned", "mail is being returned", "message is returned to you",
+    "message has been returned", "message was returned", "mail has been returned to",
+    "mail was returned to", "mail returned to sender", "email returned to sender",
+    // French
+    "remise de votre message",
+    // Russian, Ukrainian, Bulgarian
+    "сообщение не доставлено", "письмо не доставлено",
+    // Chinese, Japanese, Korean, Thai, Vietnamese, Indonesian
+    "退信",
+    // Spam filters
+    "spam firewall",
+];
+
+/// What is said of mail that did not arrive, and of goods too: it counts where the same clause
+/// names mail ([`MAIL`]).
+#[rustfmt::skip]
+pub const UNDELIVERED: &[&str] = &[
+    // The servers present themselves
+    "this is a permanent error",
+    // English
+    "could not be delivered to one or more", "could not be delivered to the following",
+    "could not be delivered to:", "was undeliverable to", "undeliverable to the following", "was undeliverable",
+    "is undeliverable", "delivery to the following", "delivery has failed to",
+    "unable to deliver your", "unable to deliver the following", "unable to deliver to",
+    "could not deliver your", "could not deliver the", "couldn't deliver your",
+    "can't deliver your", "cannot deliver your", "has been delayed", "not been delivered",
+    "intended recipient:", "sorry, unable to deliver", "not delivered to the following",
+    "was automatically rejected", "automatically rejected by", "i've given up",
+    "i wasn't able to deliver", "we were unable to deliver", "we were not able to deliver",
+    "we have been unable to deliver", "we had trouble delivering", "permanent delivery failure",
+    "there was a problem delivering", "problem delivering your", "was blocked because",
+    "was blocked by our", "has been blocked because", "was rejected by the recipient",
+    "delivery attempt",
     // German
     "nicht zugestellt werden", "nicht zugestellt", "nicht zustellbar", "unzustellbar",
     "fehler bei der zustellung", "zustellung fehlgeschlagen", "zustellung an folgende",
@@ -82,8 +106,7 @@ pub const BOUNCE: &[&str] = &[
     // French
     "pas pu être remis", "pas pu être délivré", "pas pu être distribué", "pu être remis",
     "pas été remis", "pas été délivré", "échec de la remise", "échec de remise",
-    "impossible de remettre", "remise de votre message", "pas pu être livré",
-    "n'a pu être délivré", "n’a pas pu être",
+    "impossible de remettre", "pas pu être livré", "n'a pu être délivré", "n’a pas pu être",
     // Spanish, Catalan, Portuguese, Italian, Romanian
     "no se pudo entregar", "no se puede entregar", "no se ha podido entregar",
     "no pudo ser entregado", "no ha podido ser entregado", "no puede ser entregado",
@@ -104,27 +127,44 @@ pub const BOUNCE: &[&str] = &[
     "nelze doručit", "nebylo možné doručit", "nemohla být doručena", "nebyla doručena",
     "nepodařilo se doručit", "nemožno doručiť", "nebolo možné doručiť", "nebola doručená",
     "nepodarilo sa doručiť", "ni bilo mogoče dostaviti", "ni mogoče dostaviti",
-    "nije moguće isporučiti", "nije isporučena", "nem lehetett kézbesíteni",
-    "nem kézbesíthető", "nem sikerült kézbesíteni", "kézbesítése nem sikerült",
+    "nije moguće isporučiti", "nije isporučena", "nem lehetett kézbesíteni", "nem kézbesíthető",
+    "nem sikerült kézbesíteni", "kézbesítése nem sikerült",
     // Russian, Ukrainian, Bulgarian
     "не удалось доставить", "не может быть доставлено", "не было доставлено",
     "не могло быть доставлено", "невозможно доставить", "не удается доставить",
-    "не удаётся доставить", "сообщение не доставлено", "письмо не доставлено",
-    "не доставлено следующим", "ошибка доставки", "не смогли доставить", "не вдалося доставити",
-    "не може бути доставлено", "не було доставлено", "неможливо доставити",
+    "не удаётся доставить", "не доставлено следующим", "ошибка доставки", "не смогли доставить",
+    "не вдалося доставити", "не може бути доставлено", "не було доставлено", "неможливо доставити",
     "не можа да бъде доставено", "не беше доставено", "не може да бъде доставено",
     // Greek, Turkish, Hebrew, Arabic
     "δεν ήταν δυνατή η παράδοση", "δεν είναι δυνατή η παράδοση", "δεν παραδόθηκε",
-    "απέτυχε η παράδοση", "teslim edilemedi", "iletilemedi", "teslim edilemiyor",
-    "gönderilemedi", "לא ניתן היה למסור", "לא ניתן למסור", "לא נמסרה", "המסירה נכשלה",
-    "تعذر تسليم", "تعذّر تسليم", "لم يتم تسليم", "فشل تسليم",
+    "απέτυχε η παράδοση", "teslim edilemedi", "iletilemedi", "teslim edilemiyor", "gönderilemedi",
+    "לא ניתן היה למסור", "לא ניתן למסור", "לא נמסרה", "המסירה נכשלה", "تعذر تسليم", "تعذّر تسليم",
+    "لم يتم تسليم", "فشل تسليم",
     // Chinese, Japanese, Korean, Thai, Vietnamese, Indonesian
-    "无法投递", "未能投递", "投递失败", "无法送达", "被退回", "退信", "发送失败", "未送达", "無法傳遞",
-    "無法投遞", "無法送達", "退回", "傳送失敗", "配信できません", "配信できなかった", "配送できません",
-    "配達できません", "送信できません", "届けることができません", "お届けできません", "配信に失敗",
-    "送信に失敗", "届きませんでした", "배달할 수 없", "전달할 수 없", "전송에 실패", "배달되지 않",
-    "발송 실패", "전송하지 못했", "전달되지 않", "배달하지 못했", "ไม่สามารถส่ง", "không thể gửi",
-    "không gửi được", "không thể chuyển", "tidak dapat dikirim", "tidak terkirim",
+    "无法投递", "未能投递", "投递失败", "无法送达", "被退回", "发送失败", "未送达", "無法傳遞", "無法投遞", "無法送達", "退回", "傳送失敗",
+    "配信できません", "配信できなかった", "配送できません", "配達できません", "送信できません", "届けることができません", "お届けできません", "配信に失敗",
+    "送信に失敗", "届きませんでした", "배달할 수 없", "전달할 수 없", "전송에 실패", "배달되지 않", "발송 실패", "전송하지 못했", "전달되지 않",
+    "배달하지 못했", "ไม่สามารถส่ง", "không thể gửi", "không gửi được", "không thể chuyển",
+    "tidak dapat dikirim", "tidak terkirim",
+];
+
+/// Words for mail, that goods are not called; parts of words, since they are inflected. Not who
+/// gets it: parcels have recipients too.
+#[rustfmt::skip]
+pub const MAIL: &[&str] = &[
+    "message", "mail", "nachricht", "courriel", "mensaje", "su correo", "el correo", "missatge",
+    "mensagem", "messaggi", "mesaj", "uw bericht", "het bericht", "dit bericht", "besked",
+    "melding", "meddelande", "viesti", "sõnum", "kiri", "wiadomoś", "zpráv", "správ", "sporočil",
+    "poruk", "üzenet", "levél", "сообщени", "письм", "повідомлен", "ваш лист", "съобщени", "писмо",
+    "μήνυμα", "iletiniz", "e-posta", "הודע", "رسال", "邮件", "郵件", "メール", "メッセージ", "메일",
+    "메시지", "ข้อความ", "อีเมล", "thư", "pesan", "surel",
+];
+
+/// Where mail is a way, and not what was sent.
+#[rustfmt::skip]
+pub const BY_MAIL: &[&str] = &[
+    "by mail", "by e-mail", "by email", "via mail", "via e-mail", "via email", "per mail",
+    "per e-mail", "per email", "par mail", "par e-mail", "par courriel", "por correo",
 ];
 
 /// What programs say of themselves.
@@ -144,7 +184,10 @@ pub const SELF_MADE: &[&str] = &[
     "automatically generated reply", "auto-generated message", "auto-generated email",
     "auto-generated e-mail", "auto generated message", "autogenerated message",
     "automated response to", "automated reply to", "automatic reply to your",
-    "automatic response to your", "system generated", "system-generated", "computer generated",
+    "automatic response to your",
+    "a system generated message", "a system generated email", "a system generated e-mail",
+    "a system-generated message", "a system-generated email", "a system-generated e-mail",
+    "a computer generated message", "a computer generated email", "a computer generated e-mail",
     "do not reply to this", "please do not reply", "please don't reply", "do not respond to this",
     "please do not respond", "replies to this message are not", "replies to this email are not",
     "this mailbox is not monitored", "this email address is not monitored",
@@ -203,10 +246,20 @@ pub const SELF_MADE: &[&str] = &[
     // Chinese, Japanese, Korean, Thai, Vietnamese, Indonesian
     "这是一封自动", "这是自动", "自动发送", "自动回复", "系统自动", "请勿回复", "请不要回复", "請勿回覆",
     "請勿直接回覆", "自動發送", "自動回覆", "自動送信", "自動返信", "自動応答", "自動配信", "送信専用",
-    "返信しないで", "返信いただいて", "ご返信いただ", "자동으로 발송", "자동 발송", "자동으로 회신", "자동 회신",
+    "返信しないで", "자동으로 발송", "자동 발송", "자동으로 회신", "자동 회신",
     "자동응답", "발신전용", "발신 전용", "회신하지 마", "ข้อความอัตโนมัติ", "ตอบกลับอัตโนมัติ",
     "email tự động", "thư tự động", "vui lòng không trả lời", "balasan otomatis",
     "dikirim secara otomatis", "jangan membalas",
+];
+
+/// How a program begins that presents its own message: it speaks of this one. The other words of
+/// [`SELF_MADE`] begin people's sentences too: `Please do not reply to the old address`.
+#[rustfmt::skip]
+pub const PRESENTS: &[&str] = &[
+    "this ", "dies", "das ist ein", "ceci ", "cet e-mail", "este ", "esta ", "aquest ", "questa ",
+    "questo ", "acesta ", "dit ", "dette ", "detta ", "tämä ", "to jest ", "toto ", "to je ",
+    "ovo ", "ez egy ", "это ", "це ", "това ", "αυτό ", "bu ", "זוהי ", "هذه ", "هذا ", "这",
+    "本邮件", "本郵件", "このメール", "본 메일", "이 메일",
 ];
 
 /// What people and their programs write about being away.
@@ -217,10 +270,10 @@ pub const AWAY: &[&str] = &[
     "i am currently away", "on vacation", "on annual leave", "on holiday", "on leave",
     "on maternity leave", "on parental leave", "limited access to my e", "limited access to e",
     "no access to my e", "no access to e", "not in the office", "no longer with",
-    "no longer work", "no longer employed", "left the company", "has left",
+    "no longer work", "no longer employed", "left the company",
     "nicht im büro", "nicht im haus", "außer haus", "im urlaub", "nicht erreichbar",
     "nicht am platz", "nicht anwesend", "abwesend", "wieder erreichbar", "wieder im büro",
-    "wieder für sie", "ab dem", "je suis absent", "serai absent", "actuellement absent", "absent du",
+    "wieder für sie", "je suis absent", "serai absent", "actuellement absent", "absent du",
     "absente du", "absent jusqu", "absente jusqu", "en congé", "de retour le", "mon retour",
     "estoy fuera", "estaré fuera", "me encuentro fuera", "fuera de la oficina", "de vacaciones",
     "estaré ausente", "no estaré disponible", "estou ausente", "estarei ausente",
@@ -237,7 +290,7 @@ pub const AWAY: &[&str] = &[
     "в командировке", "больше не работает", "у відпустці", "відсутн", "в отпуска", "отсъствам",
     "λείπω", "απουσιάζω", "εκτός γραφείου", "σε άδεια", "ofis dışında", "izindeyim", "izinde",
     "tatilde", "מחוץ למשרד", "בחופשה", "איני נמצא", "خارج المكتب", "إجازة", "休假", "不在办公室",
-    "出差", "外出", "不在", "休暇", "休業", "出張", "不在办公", "부재중", "부재 중", "휴가", "출장",
+    "不在", "休暇", "休業", "不在办公", "부재중", "부재 중", "휴가",
     "ลาพักร้อน", "ไม่อยู่", "nghỉ phép", "vắng mặt", "sedang cuti", "tidak berada di kantor",
 ];
 
@@ -247,7 +300,7 @@ pub const RECEIPT: &[&str] = &[
     "was read on", "was read by", "has been read", "was displayed on", "was opened on",
     "was deleted without being read", "this is a receipt for the mail you sent",
     "this is a return receipt", "return receipt for the mail", "this receipt verifies",
-    "receipt only acknowledges", "your message was read", "wurde am", "wurde gelesen",
+    "receipt only acknowledges", "your message was read", "wurde gelesen",
     "gelesen am", "empfangsbestätigung", "a été lu", "accusé de réception pour", "se leyó el",
     "fue leído", "ha sido leído", "foi lida", "foi lido", "è stato letto", "è stata letta",
     "is gelezen", "werd gelezen", "blev læst", "ble lest", "lästes", "on luettu",
