@@ -358,6 +358,58 @@ mod tests {
     }
 
     #[test]
+    fn people_who_speak_as_robots_do_are_people() {
+        use Class::*;
+        #[rustfmt::skip]
+        let cases: &[(&str, &str, &str, &str, Class)] = &[
+            // A robot's, as they come without any mark in the header.
+            ("exchange 2003", "Return-Path: <>\nFrom: x@gate.example", "Notice", "Your message\n\nTo: a@b.example\n\ndid not reach the following recipient(s):", Bounce),
+            ("null path, in two lines", "Return-Path: <>\nFrom: x@gate.example", "Notice", "We are sorry.\nYour message to bo@b.example could\nnot be delivered to the following recipient", Bounce),
+            ("null path, qmail", "Return-Path: <>\nFrom: x@gate.example", "Notice", "Hi. This is the qmail-send program at mx.example.net.", Bounce),
+            ("office", "From: support@gate.example", "Delivery failure", "We were unable to deliver your message to:\nbo@b.example", Bounce),
+            ("office, Dutch", "From: service@gate.example", "Onbestelbaar: Aanbod", "Uw bericht kon niet worden bezorgd aan: bo@b.example", Bounce),
+            ("office, Polish", "From: admin@gate.example", "Niedostarczalne: oferta", "Nie można dostarczyć wiadomości do: bo@b.example", Bounce),
+            ("robot", "From: noreply@gate.example", "Your mail", "Ihre E-Mail wurde nicht zugestellt.", Bounce),
+            ("postmaster, delivery", "From: postmaster@gate.example", "Delivery problem", "x", Bounce),
+            ("notes, German", "From: Ana Ruiz <ana@b.example>", "AUTO: Ana Ruiz ist außer Haus (Rückkehr am 06.05.2024)", "Ich bin abwesend.", Automated),
+            ("presents itself, of an order", "From: shop@b.example", "Your order 4711", "This is an automated message.", Automated),
+            // People's.
+            ("office, thanks", "From: service@b.example", "Delivery delayed: pump", "Thank you for your e-mail: the pump has been delayed.", Normal),
+            ("office, subject alone", "From: support@b.example", "Undeliverable: your offer", "Hello Bo, your offer came back to us.", Normal),
+            ("office, mail box", "From: admin@b.example", "Mailbox full", "Please send it again, I have made room.", Normal),
+            ("person, returned mail", "From: Ana <ana@b.example>", "Returned mail", "Hello Bo, my message could not be delivered to you. Which address is right?", Normal),
+            ("person, abuse", "From: Ana <ana@b.example>", "Abuse report", "The report on the abuse of the machine is attached.", Normal),
+            ("person, no signature", "From: Ana <ana@b.example>", "Nicht zugestellt", "Die Sendung 12 wurde nicht zugestellt.", Normal),
+            ("person, Italian", "From: Ana <ana@b.example>", "Mancata consegna ordine 12", "Buongiorno,\nla merce non è stata consegnata: mancata consegna del corriere.", Normal),
+            ("person, Portuguese", "From: Ana <ana@b.example>", "Falha na entrega do pedido", "O pedido não foi entregue.", Normal),
+            ("person, Polish", "From: biuro@b.example", "Nie dostarczono towaru", "Nie można dostarczyć towaru przed piątkiem.", Normal),
+            ("person, Turkish", "From: Ana <ana@b.example>", "Teslim edilemedi: sipariş 12", "Ürün teslim edilemedi, alıcı yoktu.", Normal),
+            ("person, Chinese", "From: Ana <ana@b.example>", "退回的货物", "货物被退回,请查收。", Normal),
+            ("person, null path, goods", "Return-Path: <>\nFrom: Ana <ana@b.example>", "Non-delivery of order 4711", "Hello,\nit has not been delivered.", Normal),
+            ("person, null path, answers", "Return-Path: <>\nFrom: Ana <ana@b.example>", "Re: Undeliverable: Offer", "Your message could not be delivered to me before.", Normal),
+            ("person, automatic doors", "From: Ana <ana@b.example>", "Automatic response of the doors", "They open too slowly.", Normal),
+            ("person, generated invoices", "From: Ana <ana@b.example>", "Ihre Rechnung 12", "Automatisch erzeugte Rechnungen versenden wir nicht mehr.", Normal),
+            ("person, do not answer all", "From: Ana <ana@b.example>", "Reminder: meeting", "Please do not reply to all.", Normal),
+            ("person, vacation with colon", "From: Ana <ana@b.example>\nIn-Reply-To: <x@y.example>\nX-Loop: ana@b.example", "Vacation: who is here in May?", "I am on vacation from 3 May.", Normal),
+            ("person, read the meter", "From: Ana <ana@b.example>", "Gelesen: Zähler 12", "Der Zähler wurde am Montag getauscht.", Normal),
+            ("person of an office's name", "From: Symantec Ana <ana@symantec.example>", "Delivery report", "The figures.", Normal),
+        ];
+        let mut wrong = Vec::new();
+        for (name, header, subject, body, class) in cases {
+            let raw = format!(
+                "{header}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{body}\n"
+            );
+            let headers = Headers::of_message(raw.as_bytes());
+            let from = address::of_header(&headers, "from", None);
+            let judged = classify(&headers, from.first(), subject);
+            if judged.class != *class {
+                wrong.push(format!("{name}: {judged:?}"));
+            }
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    #[test]
     fn evidence_quotes_the_header() {
         let judged = judge("Auto-Submitted: auto-replied\nX-Autoreply: yes\n\n");
         assert_eq!(
