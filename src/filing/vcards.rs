@@ -130,19 +130,18 @@ impl<C: Crm> Filing<C> {
         };
         let entry = case.entry.id;
         match bearer {
-            // Anybody can write any address on a card: it adds to those only who are in the mail.
-            Bearer::Contact { contact, stranger: true } => {
-                return Ok(format!(
-                    "{contact} bears an address of {}, and none of this mail: left alone",
-                    shown(card)
-                ));
-            }
-            Bearer::Contact { contact: CardRef { id, .. }, stranger: false } => {
+            Bearer::Contact { contact: CardRef { id, .. }, stranger } => {
+                let mut facts = facts(card);
+                if stranger {
+                    // Anybody can write any address on a card, and mail from it would then go to
+                    // this contact's deals.
+                    facts.emails.clear();
+                }
                 // A lost answer is waited for: the same telephone would be added again.
                 self.ledger.sending(entry, kind, origin.0.clone(), unix_now()).await?;
                 let added = self
                     .crm
-                    .complete_contact(id, &facts(card))
+                    .complete_contact(id, &facts)
                     .await
                     .map_err(|failure| Stop::Undone(Undone { kind: Some(kind), failure }))?;
                 self.ledger.made(entry, kind, origin.0, id, None, None).await?;
