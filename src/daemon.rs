@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{self, Config, CrmKind, Edition, Mailbox, Mistake};
-use crate::control::{self, Answer, Asking, Request, Unexplained};
+use crate::control::{self, Answer, Asking, Request, Unasked, Unexplained};
 use crate::crm::bitrix24::{self, Portal};
 use crate::crm::sandbox::{self, Sandbox};
 use crate::filing::{FiledMailbox, Filing, Settings};
@@ -28,6 +28,8 @@ use crate::{events, unix_now};
 const SANDBOX_PORT: u16 = 8026;
 /// The longest that the delivery in hand may take at the end; systemd waits 90 seconds.
 const LAST_DELIVERY: Duration = Duration::from_secs(80);
+/// Lines for a command that wait until it takes them in.
+const TOLD: usize = 10_000;
 /// Goodbyes to mail servers.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -568,7 +570,14 @@ async fn serve_commands(listener: UnixListener, desk: Arc<Desk>) {
 
 impl Desk {
     async fn serve(&self, mut asking: Asking) {
-        let Ok((of, request)) = asking.request().await else { return };
+        let (of, request) = match asking.request().await {
+            Ok(asked) => asked,
+            Err(Unasked::Silent) => return,
+            Err(why @ (Unasked::TooLong | Unasked::Unreadable(_))) => {
+                let text = crate::causes(&why);
+                return asking.answer(&Answer::End { code: 1, text }).await;
+            }
+        };
         let _turn = self.turn.lock().await;
         let own = control::resolved(self.ledger.path());
         let (code, text) = match request {
@@ -582,7 +591,7 @@ impl Desk {
             Request::Repair { unexplained } => self.repair(unexplained).await,
         };
         // Whoever asked may be gone; what was done is done.
-        drop(asking.answer(&Answer::End { code, text }).await);
+        asking.answer(&Answer::End { code, text }).await;
     }
 
     async fn redecide(&self, asking: &mut Asking, filter: ledger::Filter) -> (u8, String) {
@@ -602,25 +611,32 @@ impl Desk {
             }
             None => return (1, "the daemon is stopping".to_owned()),
         }
-        let (told, mut heard) = mpsc::unbounded_channel();
+        let (told, mut heard) = mpsc::channel(TOLD);
         let (ledger, config) = (&self.ledger, &config);
         let work = async move {
-            redecide(ledger, config, filter, false, |one| drop(told.send(one))).await
+            let mut untold = 0_u64;
+            // The work waits for nobody who listens slowly.
+            let tell = |one| untold += u64::from(told.try_send(one).is_err());
+            let done = redecide(ledger, config, filter, false, tell).await;
+            (done, untold)
         };
         let answers = async {
             while let Some(told) = heard.recv().await {
                 let answer = match told {
-                    Told::One(one) => Answer::Line(serde_json::to_value(one).unwrap_or_default()),
+                    Told::One(one, changed) => {
+                        Answer::Line(serde_json::to_value(one).unwrap_or_default(), changed)
+                    }
                     Told::Progress(done, all) => Answer::Progress(done, all),
                     Told::Trouble(text) => Answer::Trouble(text),
                 };
                 // Whoever asked may be gone: what was begun is done all the same.
-                drop(asking.answer(&answer).await);
+                asking.answer(&answer).await;
             }
         };
         match tokio::join!(work, answers).0 {
-            Ok(()) => (0, String::new()),
-            Err(error) => (1, crate::causes(&error)),
+            (Ok(()), 0) => (0, String::new()),
+            (Ok(()), untold) => (1, format!("all is done; {untold} lines were read too slowly")),
+            (Err(error), _) => (1, crate::causes(&error)),
         }
     }
 

@@ -37,7 +37,8 @@ pub struct Redecided {
 /// What is said on the way.
 #[derive(Clone, Debug)]
 pub enum Told {
-    One(Redecided),
+    /// What became of a message, and whether that is another state or reason than before.
+    One(Redecided, bool),
     /// Messages done, and all of them.
     Progress(u64, u64),
     /// Something that could not be looked at, and why.
@@ -125,11 +126,12 @@ impl Desk<'_> {
             self.room(tell).await;
             if self.full {
                 let (id, before, reason) = (again.id, again.state, again.reason);
-                tell(Told::One(Redecided { id, before, after: before, reason }));
+                tell(Told::One(Redecided { id, before, after: before, reason }, false));
                 continue;
             }
             let one = self.one(&again, &headers, tell).await?;
-            tell(Told::One(one));
+            let changed = one.after != again.state || one.reason != again.reason;
+            tell(Told::One(one, changed));
         }
         Ok(())
     }

@@ -56,6 +56,7 @@ pub(super) async fn messages(path: &Path, asked: Messages, json: bool) -> Result
             for view in &page {
                 export.one(view).await;
             }
+            export.pause();
         }
         if json {
             for view in page {

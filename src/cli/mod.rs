@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config, Mistake};
+use crate::daemon::sandbox_path;
 
 mod check;
 mod demo;
@@ -271,6 +272,15 @@ pub async fn carry_out(cli: Cli) -> ExitCode {
 /// The configuration, or all its mistakes.
 fn load(path: &Path) -> Result<Config, Trouble> {
     config::load(path, config::environment()).map_err(Trouble::Configuration)
+}
+
+/// Why a command that changes nothing does not ask the built-in sandbox.
+const SANDBOX_NOT_STARTED: &str = "the sandbox CRM was not started yet";
+
+/// The built-in sandbox is made by the daemon, not by a question: its file might belong to another
+/// user than the daemon then.
+fn sandbox_not_started(config: &Config) -> bool {
+    config.crm_identity() == "sandbox" && !sandbox_path(&config.ledger.path).exists()
 }
 
 #[cfg(test)]

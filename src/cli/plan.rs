@@ -1,15 +1,16 @@
 //! `mailcrm plan`: what would be filed of a mailbox's history, and what another configuration
 //! would do otherwise. Reads the server and the CRM; writes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::print::{self, cell, clean};
 use super::progress::Progress;
-use super::{Plan, Trouble, load, named};
+use super::{Plan, SANDBOX_NOT_STARTED, Trouble, load, named, sandbox_not_started};
 use crate::card::CardKind;
 use crate::config::{Config, Mailbox};
 use crate::crm::bitrix24::Portal;
@@ -20,13 +21,15 @@ use crate::folder::{Role, window_start};
 use crate::imap::{self, FolderProbe, Probe};
 use crate::intake::Arrived;
 use crate::ledger::{self, Ledger, MailboxId};
-use crate::message::{self, FromBody, Message};
+use crate::message::{self, FromBody, Message, VCard};
 use crate::rules::admit::{Admitted, Arrival, Decision, admit};
 use crate::rules::{Reason, RuleSet, State};
 use crate::{intake, unix_now};
 
 /// Headers asked for at a time.
 const HEADERS: usize = 200;
+/// Octets of a header that are handed out among others: one that long may be cut there.
+const LONG_HEADER: usize = 64 * 1024;
 
 /// One message with what would become of it. The keys are public.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,11 +43,18 @@ struct Planned {
     /// With another configuration: what today's does.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<PlannedFate>,
+    /// What it is known by, wherever it lies.
+    #[serde(skip)]
+    fingerprint: [u8; 32],
+    /// Unix seconds.
+    #[serde(skip)]
+    internal_date: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct PlannedFate {
-    state: State,
+    /// `None`: it is not read at all.
+    state: Option<State>,
     reason: Option<Reason>,
     cards: Vec<PlannedCard>,
     creates: Vec<CardKind>,
@@ -61,39 +71,54 @@ struct PlannedCard {
 pub(super) async fn plan(path: &Path, asked: Plan, json: bool) -> Result<(), Trouble> {
     let config = load(path)?;
     let other = asked.with.as_deref().map(load).transpose()?;
-    let (planned, read) = one(&config, &asked.mailbox, other.is_none()).await?;
+    let History { planned, mut whole, .. } = one(&config, &asked.mailbox, other.is_none()).await?;
+    let read = planned.len();
     let shown = match other {
         None => planned,
-        Some(other) => difference(planned, one(&other, &asked.mailbox, false).await?.0),
+        Some(other) => {
+            let after = one(&other, &asked.mailbox, false).await?;
+            whole &= after.whole;
+            difference(planned, after)
+        }
     };
     let mut out = print::standard();
     if json {
         for one in &shown {
             out.json(one)?;
         }
-        return Ok(out.flush()?);
+    } else {
+        for line in table(&shown) {
+            out.line(&line)?;
+        }
+        for line in summary(&shown, read, asked.with.is_some()) {
+            out.line(&line)?;
+        }
     }
-    for line in table(&shown) {
-        out.line(&line)?;
-    }
-    for line in summary(&shown, read, asked.with.is_some()) {
-        out.line(&line)?;
-    }
-    Ok(out.flush()?)
+    out.flush()?;
+    if whole { Ok(()) } else { Err(Trouble::Told) }
 }
 
-/// What a configuration makes of a mailbox's history, and how many messages lie in it.
-async fn one(
-    config: &Config,
-    name: &str,
-    finds_filed: bool,
-) -> Result<(Vec<Planned>, usize), Trouble> {
+/// What a configuration makes of a mailbox's history.
+struct History {
+    planned: Vec<Planned>,
+    /// INTERNALDATE from which on each folder was read, Unix seconds.
+    windows: HashMap<String, i64>,
+    /// Nothing was left out; if something was, standard error says what.
+    whole: bool,
+}
+
+async fn one(config: &Config, name: &str, finds_filed: bool) -> Result<History, Trouble> {
     let mailbox = named::mailbox(config, name).map_err(Trouble::Failed)?;
     let ledger = match Ledger::open_read_only(&config.ledger.path) {
         Ok(ledger) => Some(ledger),
         Err(ledger::Error::Absent { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    if sandbox_not_started(config) {
+        return Err(Trouble::Failed(format!(
+            "{SANDBOX_NOT_STARTED}: run mailcrm run once, or name a CRM in [crm]"
+        )));
+    }
     let access = crm_access(config).await?;
     let portal = Portal::new(access.options)?;
     let work = async {
@@ -108,9 +133,11 @@ async fn one(
             now: unix_now(),
             read: Vec::new(),
             known: HashMap::new(),
+            windows: HashMap::new(),
+            whole: true,
         };
         reader.history().await?;
-        let read = reader.read;
+        let Reader { read, windows, whole, .. } = reader;
         let progress = Progress::new();
         let filed = FiledMailbox {
             config: Arc::new(mailbox.clone()),
@@ -123,31 +150,40 @@ async fn one(
         let mut rows = Vec::with_capacity(read.len());
         let mut letters = Vec::new();
         for one in read {
-            let Read { folder, uid, message, admitted, codes, refs } = one;
-            let skipped = match admitted.decision {
-                Decision::Skip(reason) => Some(reason),
-                Decision::Queue { .. } => None,
-            };
-            rows.push((folder, uid, message.message_id.clone(), skipped));
-            if skipped.is_none() {
+            let reason = one.reason();
+            let Read { folder, uid, fingerprint, internal_date, judged } = one;
+            let message_id = judged.as_ref().and_then(|judged| judged.message.message_id.clone());
+            let fate = reason.map(PlannedFate::of_reason);
+            if let (None, Some(judged)) = (&fate, judged) {
+                let Judged { message, admitted, codes, refs, vcards } = *judged;
                 let mailbox = filed.clone();
-                letters.push(Letter { mailbox, id, message, admitted, codes, refs });
+                letters.push(Letter { mailbox, id, message, admitted, codes, refs, vcards });
             }
+            rows.push((folder, uid, fingerprint, internal_date, message_id, fate));
         }
         let all = letters.len() as u64;
         let outcomes = simulation.file(letters, |done| progress.of(done as u64, all)).await?;
         progress.end();
-        let count = rows.len();
         let mut outcomes = outcomes.into_iter();
-        let planned = rows.into_iter().filter_map(|(folder, uid, message_id, skipped)| {
-            let fate = match skipped {
-                Some(reason) => PlannedFate::skipped(reason),
+        let planned = rows.into_iter().filter_map(|row| {
+            let (folder, uid, fingerprint, internal_date, message_id, fate) = row;
+            let fate = match fate {
+                Some(fate) => fate,
                 None => PlannedFate::of(outcomes.next()?),
             };
-            let mailbox = mailbox.name.clone();
-            Some(Planned { message_id, mailbox, folder, uid, fate, before: None })
+            let (mailbox, before) = (mailbox.name.clone(), None);
+            Some(Planned {
+                message_id,
+                mailbox,
+                folder,
+                uid,
+                fate,
+                before,
+                fingerprint,
+                internal_date,
+            })
         });
-        Ok::<_, Trouble>((planned.collect(), count))
+        Ok::<_, Trouble>(History { planned: planned.collect(), windows, whole })
     };
     with_sandbox(access.sandbox, work).await
 }
@@ -158,9 +194,13 @@ async fn known_id(ledger: &Ledger, mailbox: &Mailbox) -> Result<Option<MailboxId
 }
 
 impl PlannedFate {
-    fn skipped(reason: Reason) -> PlannedFate {
+    /// Of a message that another configuration does not read at all.
+    const UNREAD: PlannedFate =
+        PlannedFate { state: None, reason: None, cards: Vec::new(), creates: Vec::new() };
+
+    fn of_reason(reason: Reason) -> PlannedFate {
         PlannedFate {
-            state: reason.state(),
+            state: Some(reason.state()),
             reason: Some(reason),
             cards: Vec::new(),
             creates: Vec::new(),
@@ -169,7 +209,7 @@ impl PlannedFate {
 
     fn of(outcome: Outcome) -> PlannedFate {
         PlannedFate {
-            state: outcome.state,
+            state: Some(outcome.state),
             reason: outcome.reason,
             cards: outcome.cards.into_iter().map(|(kind, id)| PlannedCard { kind, id }).collect(),
             creates: outcome.creates,
@@ -181,21 +221,43 @@ impl PlannedFate {
 struct Read {
     folder: String,
     uid: u32,
+    fingerprint: [u8; 32],
+    /// Unix seconds.
+    internal_date: Option<i64>,
+    /// `None`: it cannot be read.
+    judged: Option<Box<Judged>>,
+}
+
+struct Judged {
     message: Message,
     admitted: Admitted,
     codes: Vec<u64>,
     refs: Vec<String>,
+    vcards: Vec<VCard>,
+}
+
+impl Read {
+    /// Why it is not filed, as far as that is decided before the CRM is asked.
+    fn reason(&self) -> Option<Reason> {
+        match self.judged.as_ref().map(|judged| judged.admitted.decision) {
+            None => Some(Reason::Unreadable),
+            Some(Decision::Skip(reason)) => Some(reason),
+            Some(Decision::Queue { .. }) => None,
+        }
+    }
 }
 
 struct Reader<'a> {
     mailbox: &'a Mailbox,
     rules: RuleSet,
-    employees: std::collections::HashSet<String>,
+    employees: HashSet<String>,
     ledger: Option<&'a Ledger>,
     now: i64,
     read: Vec<Read>,
     /// Where each message stands in `read`: a copy is no message of its own.
     known: HashMap<[u8; 32], usize>,
+    windows: HashMap<String, i64>,
+    whole: bool,
 }
 
 impl Reader<'_> {
@@ -224,30 +286,70 @@ impl Reader<'_> {
     ) -> Result<(), imap::Error> {
         let first_read_at = self.first_read_at(folder).await?;
         let window = window_start(first_read_at, folder.history_days);
+        let place = format!("{}/{}", self.mailbox.name, folder.name);
         match probe.select(folder).await {
             Err(imap::Error::No { text, .. }) => {
-                eprintln!("mailcrm: {}: the server says: {}", folder.name, clean(&text));
+                self.left_out(&place, &format!("the server says: {text}"), progress);
                 return Ok(());
             }
             other => other?,
         };
+        self.windows.insert(folder.name.clone(), window);
         let uids = probe.since(window).await?;
         let each = part / uids.len().max(1) as f64;
-        for some in uids.chunks(HEADERS) {
-            let mut rest = some.to_vec();
-            while !rest.is_empty() {
-                let (headers, postponed) = probe.headers(&rest).await?;
-                rest = postponed;
-                for header in headers {
-                    if header.internal_date.is_some_and(|date| date < window) {
-                        continue;
-                    }
-                    self.one(probe, folder, header, window).await?;
+        let mut pieces: Vec<Vec<u32>> = uids.chunks(HEADERS).rev().map(<[u32]>::to_vec).collect();
+        while let Some(uids) = pieces.pop() {
+            let (headers, postponed) = match (probe.headers(&uids).await, uids.as_slice()) {
+                // Halved where the server refuses one of them, until that stands alone.
+                (Err(imap::Error::No { .. }), [_, _, ..]) => {
+                    let (low, high) = uids.split_at(uids.len() / 2);
+                    pieces.extend([high.to_vec(), low.to_vec()]);
+                    continue;
+                }
+                (Err(imap::Error::No { text, .. }), [uid]) => {
+                    let why = format!("the server says: {text}");
+                    self.left_out(&format!("{place}/{uid}"), &why, progress);
+                    self.unreadable(folder, *uid, None);
                     progress.advance(each, 1);
+                    continue;
+                }
+                (other, _) => other?,
+            };
+            if !postponed.is_empty() {
+                pieces.push(postponed);
+            }
+            for header in headers {
+                progress.advance(each, 1);
+                let (uid, date) = (header.uid, header.internal_date);
+                if date.is_some_and(|date| date < window) {
+                    continue;
+                }
+                match self.one(probe, folder, header, window).await {
+                    // As the daemon takes it that asked often enough.
+                    Err(imap::Error::No { text, .. }) => {
+                        let why = format!("the server says: {text}");
+                        self.left_out(&format!("{place}/{uid}"), &why, progress);
+                        self.unreadable(folder, uid, date);
+                    }
+                    other => other?,
                 }
             }
         }
         Ok(())
+    }
+
+    /// Says what could not be looked at; the rest goes on.
+    fn left_out(&mut self, what: &str, why: &str, progress: &Progress) {
+        self.whole = false;
+        progress.say(&clean(&format!("{what}: {why}")));
+    }
+
+    /// A message that goes to quarantine, for no rule can judge it.
+    fn unreadable(&mut self, folder: &FolderProbe, uid: u32, internal_date: Option<i64>) {
+        let place = format!("{}\0{uid}", folder.name);
+        let fingerprint = Sha256::digest(place.as_bytes()).into();
+        let folder = folder.name.clone();
+        self.take(Read { folder, uid, fingerprint, internal_date, judged: None });
     }
 
     /// The window counts back from the folder's first reading.
@@ -286,59 +388,98 @@ impl Reader<'_> {
             };
             admit(&self.rules, &arrival)
         };
-        let parsed = message::parse(&header.raw).ok();
+        // Of a header that was cut something may be missing that decides.
+        let whole = header.raw.len() < LONG_HEADER;
+        let parsed = message::parse(&header.raw).ok().filter(|_| whole);
         let decided = parsed.filter(|message| message.message_id.is_some()).and_then(|message| {
             let admitted = judge(&message, None);
             let skips = matches!(admitted.decision, Decision::Skip(_));
-            skips.then_some((message, admitted, Vec::new(), Vec::new()))
+            let (codes, refs, vcards) = (Vec::new(), Vec::new(), Vec::new());
+            skips.then_some(Judged { message, admitted, codes, refs, vcards })
         });
         let judged = match decided {
             Some(judged) => judged,
             None => {
                 let Some(raw) = probe.beginning(header.uid).await? else { return Ok(()) };
                 // What the parser gives up on goes to quarantine, and is no matter of the rules.
-                let Ok(message) = message::parse(&raw) else { return Ok(()) };
+                let Ok(message) = message::parse(&raw) else {
+                    self.unreadable(folder, header.uid, header.internal_date);
+                    return Ok(());
+                };
                 let body = message::from_body(&message, &raw, self.rules.forwards);
                 let admitted = judge(&message, Some(&body));
                 let refs = intake::refs_of(&message, &raw);
-                (message, admitted, message::reply_codes(&raw), refs)
+                let files = matches!(admitted.decision, Decision::Queue { .. });
+                // Those in the first MiB: more is not read for a plan.
+                let vcards = if files && message::may_have_vcards(&raw) {
+                    message::vcards(&raw)
+                } else {
+                    Vec::new()
+                };
+                let codes = message::reply_codes(&raw);
+                Judged { message, admitted, codes, refs, vcards }
             }
         };
-        let (message, admitted, codes, refs) = judged;
-        let fingerprint = message.fingerprint;
-        let (folder, uid) = (folder.name.clone(), header.uid);
-        let read = Read { folder, uid, message, admitted, codes, refs };
-        match self.known.get(&fingerprint) {
+        self.take(Read {
+            folder: folder.name.clone(),
+            uid: header.uid,
+            fingerprint: judged.message.fingerprint,
+            internal_date: header.internal_date,
+            judged: Some(Box::new(judged)),
+        });
+        Ok(())
+    }
+
+    fn take(&mut self, read: Read) {
+        match self.known.get(&read.fingerprint) {
             None => {
-                self.known.insert(fingerprint, self.read.len());
+                self.known.insert(read.fingerprint, self.read.len());
                 self.read.push(read);
             }
             // The first place that files it decides.
             Some(&at) => {
                 if let Some(before) = self.read.get_mut(at)
-                    && matches!(before.admitted.decision, Decision::Skip(_))
-                    && matches!(read.admitted.decision, Decision::Queue { .. })
+                    && before.reason().is_some()
+                    && read.reason().is_none()
                 {
                     *before = read;
                 }
             }
         }
-        Ok(())
     }
 }
 
 /// What the second plan does otherwise than the first, message by message.
-fn difference(before: Vec<Planned>, after: Vec<Planned>) -> Vec<Planned> {
-    let place = |one: &Planned| (one.folder.clone(), one.uid);
-    let mut old: HashMap<(String, u32), PlannedFate> =
-        before.into_iter().map(|one| (place(&one), one.fate)).collect();
-    after
-        .into_iter()
-        .filter_map(|one| {
-            let before = old.remove(&place(&one));
-            (before.as_ref() != Some(&one.fate)).then_some(Planned { before, ..one })
-        })
-        .collect()
+///
+/// What only the first one reads comes last.
+fn difference(before: Vec<Planned>, after: History) -> Vec<Planned> {
+    let History { planned, windows, .. } = after;
+    let now: HashSet<[u8; 32]> = planned.iter().map(|one| one.fingerprint).collect();
+    let fates: HashMap<[u8; 32], PlannedFate> =
+        before.iter().map(|one| (one.fingerprint, one.fate.clone())).collect();
+    let other = planned.into_iter().filter_map(|one| {
+        let before = fates.get(&one.fingerprint).cloned();
+        (before.as_ref() != Some(&one.fate)).then_some(Planned { before, ..one })
+    });
+    let unread = before.into_iter().filter(|one| !now.contains(&one.fingerprint));
+    let unread = unread.filter_map(|one| {
+        let fate = match (windows.get(&one.folder), one.internal_date) {
+            (None, _) => PlannedFate::UNREAD,
+            (Some(window), Some(date)) if date < *window => {
+                PlannedFate::of_reason(Reason::BeforeHistory)
+            }
+            // It left the server between the two.
+            (Some(_), _) => return None,
+        };
+        let before = Some(one.fate);
+        (before.as_ref() != Some(&fate)).then_some(Planned { fate, before, ..one })
+    });
+    other.chain(unread).collect()
+}
+
+/// The state for people.
+fn state(fate: &PlannedFate) -> &'static str {
+    fate.state.map_or("not-read", State::as_str)
 }
 
 fn told(fate: &PlannedFate) -> [String; 4] {
@@ -355,7 +496,7 @@ fn told(fate: &PlannedFate) -> [String; 4] {
     }
     let creates: Vec<&str> = fate.creates.iter().map(|kind| kind.as_str()).collect();
     [
-        fate.state.to_string(),
+        state(fate).to_owned(),
         fate.reason.map_or("-".to_owned(), |reason| reason.code().to_owned()),
         cards.join(","),
         if creates.is_empty() { "-".to_owned() } else { creates.join(",") },
@@ -398,7 +539,7 @@ fn summary(planned: &[Planned], read: usize, with: bool) -> Vec<String> {
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let mut creates: BTreeMap<&str, usize> = BTreeMap::new();
     for one in planned {
-        let mut state = one.fate.state.to_string();
+        let mut state = state(&one.fate).to_owned();
         if let Some(reason) = one.fate.reason {
             state.push_str(&format!(" {reason}"));
         }
@@ -420,4 +561,74 @@ fn summary(planned: &[Planned], read: usize, with: bool) -> Vec<String> {
         lines.push(format!("would be made: {}", made.join(", ")));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn fate(state: State) -> PlannedFate {
+        PlannedFate { state: Some(state), ..PlannedFate::UNREAD }
+    }
+
+    /// A message that lies in a folder since `date`.
+    fn planned(number: u8, folder: &str, date: i64, fate: PlannedFate) -> Planned {
+        Planned {
+            message_id: Some(format!("{number}@client.example")),
+            mailbox: "sales".to_owned(),
+            folder: folder.to_owned(),
+            uid: number.into(),
+            fate,
+            before: None,
+            fingerprint: [number; 32],
+            internal_date: Some(date),
+        }
+    }
+
+    #[test]
+    fn what_another_configuration_does_not_read_is_told() {
+        let queued = || fate(State::Queued);
+        let before_history = || PlannedFate::of_reason(Reason::BeforeHistory);
+        let in_inbox = |date, fate| planned(1, "INBOX", date, fate);
+        let in_archive = |fate| planned(1, "Archive", 50, fate);
+        #[rustfmt::skip]
+        let cases = [
+            ("the same",         in_inbox(50, queued()),         vec![in_inbox(50, queued())], vec![]),
+            ("another fate",     in_inbox(50, queued()),         vec![in_inbox(50, before_history())], vec![(before_history(), queued())]),
+            ("a copy serves",    in_archive(queued()),           vec![in_inbox(50, queued())], vec![]),
+            ("folder left out",  in_archive(queued()),           vec![],                       vec![(PlannedFate::UNREAD, queued())]),
+            ("window moved",     in_inbox(5, queued()),          vec![],                       vec![(before_history(), queued())]),
+            ("was before it",    in_inbox(5, before_history()),  vec![],                       vec![]),
+            ("left the server",  in_inbox(50, queued()),         vec![],                       vec![]),
+        ];
+        for (name, first, second, wanted) in cases {
+            let windows = HashMap::from([("INBOX".to_owned(), 10)]);
+            let after = History { planned: second, windows, whole: true };
+            let told = difference(vec![first], after);
+            let fates: Vec<(PlannedFate, PlannedFate)> =
+                told.iter().map(|one| (one.fate.clone(), one.before.clone().unwrap())).collect();
+            assert_eq!(fates, wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_has_no_state_and_is_counted() {
+        let unread = Planned {
+            before: Some(fate(State::Queued)),
+            ..planned(1, "Archive", 50, PlannedFate::UNREAD)
+        };
+        let line = serde_json::to_value(&unread).unwrap();
+        let wanted = serde_json::json!({
+            "message_id": "1@client.example", "mailbox": "sales", "folder": "Archive", "uid": 1,
+            "state": null, "reason": null, "cards": [], "creates": [],
+            "before": { "state": "queued", "reason": null, "cards": [], "creates": [] },
+        });
+        assert_eq!(line, wanted);
+        let all = [unread];
+        assert!(table(&all)[1].starts_with("queued=>not-read "), "{:?}", table(&all));
+        let told = summary(&all, 12, true).join("\n");
+        assert!(told.contains("1 of 12 messages would be decided otherwise"), "{told}");
+        assert!(told.contains("1  not-read"), "{told}");
+    }
 }

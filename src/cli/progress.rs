@@ -17,7 +17,11 @@ struct State {
     /// From 0 to 1.
     done: f64,
     messages: usize,
+    /// Of the CRM, looked at beside them.
+    cards: usize,
     last: Instant,
+    /// A line stands there now.
+    stands: bool,
 }
 
 impl Progress {
@@ -26,7 +30,7 @@ impl Progress {
         Progress {
             shown: std::io::stderr().is_terminal(),
             started: now,
-            state: Mutex::new(State { done: 0.0, messages: 0, last: now }),
+            state: Mutex::new(State::new(now)),
         }
     }
 
@@ -46,30 +50,63 @@ impl Progress {
         });
     }
 
+    /// Notes cards of the CRM that were looked at.
+    pub(super) fn cards(&self, cards: usize) {
+        self.note(|state| state.cards = state.cards.saturating_add(cards));
+    }
+
     fn note(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         if self.shown && state.last.elapsed() >= EVERY {
             state.last = Instant::now();
-            eprint!("\r\u{1b}[K{}", line(state.done, state.messages, self.started.elapsed()));
+            state.stands = true;
+            eprint!("\r\u{1b}[K{}", line(&state, self.started.elapsed()));
         }
+    }
+
+    /// Says something on standard error, above the line.
+    pub(super) fn say(&self, text: &str) {
+        self.end();
+        eprintln!("mailcrm: {text}");
     }
 
     /// Takes the line away.
     pub(super) fn end(&self) {
-        if self.shown {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut state.stands) {
             eprint!("\r\u{1b}[K");
         }
     }
 }
 
-/// Rate and time left after `elapsed`, with `part` done.
-fn line(part: f64, messages: usize, elapsed: Duration) -> String {
+/// Whatever ends the work: what is said then stands on a line of its own.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl State {
+    fn new(now: Instant) -> State {
+        State { done: 0.0, messages: 0, cards: 0, last: now, stands: false }
+    }
+}
+
+/// How much is done after `elapsed`, with rate and time left where the whole is known.
+fn line(state: &State, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64().max(0.001);
-    let rate = messages as f64 / seconds;
-    let part = part.clamp(0.0, 1.0);
-    let left = if part > 0.0 { seconds * (1.0 - part) / part } else { 0.0 };
-    format!("{:.0} %, {messages} messages, {rate:.0} a second, {left:.0} s left", part * 100.0)
+    let rate = state.messages as f64 / seconds;
+    let part = state.done.clamp(0.0, 1.0);
+    let mut line = format!("{} messages, {rate:.0} a second", state.messages);
+    if part > 0.0 {
+        let left = seconds * (1.0 - part) / part;
+        line = format!("{:.0} %, {line}, {left:.0} s left", part * 100.0);
+    }
+    if state.cards > 0 {
+        line.push_str(&format!(", {} cards", state.cards));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -78,9 +115,17 @@ mod tests {
 
     #[test]
     fn progress_tells_rate_and_time_left() {
-        let told = line(0.25, 5000, Duration::from_secs(10));
-        assert_eq!(told, "25 %, 5000 messages, 500 a second, 30 s left");
-        let told = line(0.0, 0, Duration::ZERO);
-        assert_eq!(told, "0 %, 0 messages, 0 a second, 0 s left");
+        let state =
+            |done, messages, cards| State { done, messages, cards, ..State::new(Instant::now()) };
+        #[rustfmt::skip]
+        let cases = [
+            ("a part",     state(0.25, 5000, 0),  10, "25 %, 5000 messages, 500 a second, 30 s left"),
+            ("nothing",    state(0.0, 0, 0),      0,  "0 messages, 0 a second"),
+            ("no whole",   state(0.0, 30, 0),     10, "30 messages, 3 a second"),
+            ("with cards", state(1.0, 30, 1200),  10, "100 %, 30 messages, 3 a second, 0 s left, 1200 cards"),
+        ];
+        for (name, state, seconds, told) in cases {
+            assert_eq!(line(&state, Duration::from_secs(seconds)), told, "{name}");
+        }
     }
 }

@@ -49,9 +49,9 @@ async fn change(
     let request = Request::Redecide { filter: filter.clone() };
     let (socket, ledger) = (&config.daemon.socket, &config.ledger.path);
     let answered = control::ask(socket, ledger, request, |answer| match answer {
-        Answer::Line(line) => {
+        Answer::Line(line, changed) => {
             if let Ok(one) = serde_json::from_value(line) {
-                shown.told(Told::One(one), progress);
+                shown.told(Told::One(one, changed), progress);
             }
         }
         Answer::Progress(done, all) => shown.told(Told::Progress(done, all), progress),
@@ -80,9 +80,8 @@ struct Shown {
 impl Shown {
     fn told(&mut self, told: Told, progress: &Progress) {
         match told {
-            Told::One(one) => {
+            Told::One(one, changes) => {
                 self.all += 1;
-                let changes = one.before != one.after;
                 self.change += u64::from(changes);
                 // What cannot be written is found again at the end.
                 drop(self.one(&one, changes, progress));
@@ -90,8 +89,7 @@ impl Shown {
             Told::Progress(done, all) => progress.of(done, all),
             Told::Trouble(text) => {
                 self.troubles += 1;
-                progress.end();
-                eprintln!("mailcrm: {}", clean(&text));
+                progress.say(&clean(&text));
             }
         }
     }
@@ -103,6 +101,7 @@ impl Shown {
         progress: &Progress,
     ) -> Result<(), print::Error> {
         if self.json {
+            progress.end();
             return self.out.json(one);
         }
         if !changes {

@@ -5,14 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use super::case::{Mail, not_filed};
 use super::content::{kinds, origin};
-use super::{Directory, FiledMailbox, Knowledge, ROUND};
+use super::{Directory, FiledMailbox, Knowledge, ROUND, vcards};
 use crate::card::{CardKind, CardRef};
 use crate::crm::{Crm, Failure, Made};
 use crate::ledger::{self, Filed, Ledger, MailboxId};
-use crate::message::Message;
-use crate::rules::admit::Admitted;
+use crate::message::{Message, VCard};
+use crate::rules::admit::{Admitted, is_inside};
 use crate::rules::place::{Candidate, Placement, next_responsible};
-use crate::rules::{Evidence, Reason, State};
+use crate::rules::{Direction, Evidence, Policy, Reason, State};
 use crate::unix_now;
 
 /// Numbers from here on are those of cards that would be made: no CRM counts that far.
@@ -38,6 +38,8 @@ pub struct Letter {
     pub codes: Vec<u64>,
     /// In-Reply-To, then References from the right; of a bounce also what came back.
     pub refs: Vec<String>,
+    /// Visiting cards that it brings.
+    pub vcards: Vec<VCard>,
 }
 
 /// Where a message would go.
@@ -49,8 +51,10 @@ pub struct Outcome {
     /// Cards that are there, the activity's owner first; a number of `None`: made by an earlier
     /// message.
     pub cards: Vec<(CardKind, Option<u64>)>,
-    /// Kinds of cards that would be made, in order.
+    /// Kinds of cards that would be made, in order; contacts of vCards come last.
     pub creates: Vec<CardKind>,
+    /// How many of these are made of vCards.
+    pub of_vcards: usize,
     pub responsible: Option<u64>,
     pub candidates: Vec<Candidate>,
     pub evidence: Vec<Evidence>,
@@ -168,6 +172,12 @@ impl<'a, C: Crm> Simulation<'a, C> {
         let addresses = letters
             .iter()
             .flat_map(|letter| letter.admitted.parties.iter().map(|party| party.email.clone()));
+        let of_vcards = letters
+            .iter()
+            .filter(|letter| takes_vcards(&letter.mailbox, &letter.admitted))
+            .flat_map(|letter| self.strangers(&letter.mailbox, &letter.vcards).take(vcards::MOST))
+            .flat_map(|card| card.emails.iter().cloned());
+        let addresses = addresses.chain(of_vcards);
         let addresses = unknown(addresses, |email| self.knowledge.known.contains_key(email));
         if !addresses.is_empty() {
             self.knowledge.known.extend(self.crm.know(&addresses).await?);
@@ -207,7 +217,7 @@ impl<'a, C: Crm> Simulation<'a, C> {
         letter: Letter,
         parent: Option<&ledger::Parent>,
     ) -> Result<Outcome, ledger::Error> {
-        let Letter { mailbox, id, message, admitted, codes, refs } = letter;
+        let Letter { mailbox, id, message, admitted, codes, refs, vcards } = letter;
         let message_id = message.message_id.clone();
         let wanted = (Made::Activity, origin(Made::Activity, &message.fingerprint));
         let found = self.knowledge.found.get(&wanted).cloned().flatten();
@@ -220,6 +230,7 @@ impl<'a, C: Crm> Simulation<'a, C> {
                 reason: None,
                 cards: cards.into_iter().map(|card| (card.kind, Some(card.id))).collect(),
                 creates: Vec::new(),
+                of_vcards: 0,
                 responsible: found.and_then(|found| found.responsible),
                 candidates: Vec::new(),
                 evidence: vec![Evidence::new("origin", fact)],
@@ -243,6 +254,7 @@ impl<'a, C: Crm> Simulation<'a, C> {
             reason,
             cards: Vec::new(),
             creates: Vec::new(),
+            of_vcards: 0,
             responsible: None,
             candidates: placed.candidates.clone(),
             evidence,
@@ -252,13 +264,20 @@ impl<'a, C: Crm> Simulation<'a, C> {
         }
         match placed.placement {
             Placement::File { owner, responsible, bound, client } => {
-                let client = client.map(|(_, card)| card).filter(|card| *card != owner);
+                // Only who is bound to the activity stands on it.
+                let binds = mail.mailbox.config.crm.bind_contact;
+                let client = client.map(|(_, card)| card);
+                let client = client.filter(|card| binds && *card != owner);
+                let bound = bound.into_iter().filter(|card| *card != owner);
                 let cards: Vec<CardRef> =
                     std::iter::once(owner).chain(client).chain(bound).collect();
                 self.knowledge.filed_on(&cards, responsible);
                 self.note(message_id, cards.clone());
                 let shown = |card: CardRef| (card.kind, (card.id < WOULD_BE).then_some(card.id));
+                let creates = self.contacts(&mail, &vcards, responsible, &mut evidence);
                 Ok(Outcome {
+                    of_vcards: creates.len(),
+                    creates,
                     cards: cards.into_iter().map(shown).collect(),
                     responsible: Some(responsible),
                     ..nothing(State::Queued, None, evidence)
@@ -280,7 +299,8 @@ impl<'a, C: Crm> Simulation<'a, C> {
                 );
                 self.turns.insert(config.name.clone(), turn.next_turn);
                 evidence.push(Evidence::new("responsible", turn.why));
-                let creates = kinds(what, client.is_some());
+                let binds = config.crm.bind_contact;
+                let mut creates = kinds(what, client.is_some());
                 let mut cards: Vec<CardRef> = Vec::new();
                 for &kind in &creates {
                     let card = CardRef { kind, id: WOULD_BE + self.made };
@@ -294,10 +314,18 @@ impl<'a, C: Crm> Simulation<'a, C> {
                     );
                     cards.insert(0, card);
                 }
+                if !binds {
+                    cards.truncate(1);
+                }
+                let client = client.filter(|_| binds);
                 cards.extend(client);
                 self.knowledge.filed_on(&cards, turn.responsible);
                 self.note(message_id, cards);
+                let of_vcards = self.contacts(&mail, &vcards, turn.responsible, &mut evidence);
+                let count = of_vcards.len();
+                creates.extend(of_vcards);
                 Ok(Outcome {
+                    of_vcards: count,
                     cards: client.map(|card| (card.kind, Some(card.id))).into_iter().collect(),
                     creates,
                     responsible: Some(turn.responsible),
@@ -308,6 +336,66 @@ impl<'a, C: Crm> Simulation<'a, C> {
                 Ok(nothing(reason.state(), Some(reason), evidence))
             }
         }
+    }
+
+    /// The vCards of a mail that are no colleague's and say how to reach somebody.
+    fn strangers<'b>(
+        &'b self,
+        mailbox: &'b FiledMailbox,
+        vcards: &'b [VCard],
+    ) -> impl Iterator<Item = &'b VCard> {
+        vcards.iter().filter(|card| !card.emails.is_empty() || !card.phones.is_empty()).filter(
+            |card| {
+                let inside =
+                    |email: &String| is_inside(&mailbox.rules, Some(&self.addresses), email);
+                !card.emails.iter().any(inside)
+            },
+        )
+    }
+
+    /// Contacts that would be made of a mail's vCards; what would become of each is evidence.
+    fn contacts(
+        &mut self,
+        mail: &Mail,
+        vcards: &[VCard],
+        responsible: u64,
+        evidence: &mut Vec<Evidence>,
+    ) -> Vec<CardKind> {
+        if !takes_vcards(&mail.mailbox, &mail.admitted) {
+            return Vec::new();
+        }
+        let strangers: Vec<VCard> =
+            self.strangers(&mail.mailbox, vcards).take(vcards::MOST).cloned().collect();
+        let mut made = Vec::new();
+        for card in strangers {
+            let name = [&card.name, &card.organisation].into_iter().chain(&card.emails);
+            let name = name.into_iter().find(|text| !text.is_empty());
+            let of = format!("the vCard of {}", name.map_or("nobody", String::as_str));
+            let known = || card.emails.iter().filter_map(|email| self.knowledge.known.get(email));
+            let contact = known().flat_map(|known| &known.contacts).map(|one| one.card).min();
+            let hidden = known().flat_map(|known| &known.hidden).min().copied();
+            let fact = match (contact, hidden) {
+                (Some(contact), _) if contact.id >= WOULD_BE => {
+                    format!("a contact that an earlier mail makes is completed from {of}")
+                }
+                (Some(contact), _) => format!("{contact} is completed from {of}"),
+                (None, Some(hidden)) => {
+                    format!("{hidden} bears an address of {of} but may not be read")
+                }
+                (None, None) => {
+                    let contact = CardRef { kind: CardKind::Contact, id: WOULD_BE + self.made };
+                    self.made += 1;
+                    for email in &card.emails {
+                        self.knowledge.made_for(email, contact, None, responsible, unix_now());
+                    }
+                    self.knowledge.filed_on(&[contact], responsible);
+                    made.push(CardKind::Contact);
+                    format!("a contact is made of {of}")
+                }
+            };
+            evidence.push(Evidence::new("vcard", fact));
+        }
+        made
     }
 
     /// The cards of a message that was filed on `owner`: the CRM was asked for that one only, the
@@ -330,6 +418,13 @@ impl<'a, C: Crm> Simulation<'a, C> {
             self.placed.insert(id, Filed { message: 0, activity: None, cards });
         }
     }
+}
+
+/// Whose vCards become contacts: those of a mail that a client wrote.
+fn takes_vcards(mailbox: &FiledMailbox, admitted: &Admitted) -> bool {
+    mailbox.config.crm.vcard
+        && admitted.direction == Direction::Incoming
+        && admitted.class_policy == Policy::Normal
 }
 
 fn unknown<T: Ord>(wanted: impl Iterator<Item = T>, known: impl Fn(&T) -> bool) -> Vec<T> {

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::config::{Mailbox, Tls};
-use crate::folder::{BY_CONFIGURATION, Role};
+use crate::folder::{BY_CONFIGURATION, BY_NAME, Role};
 use crate::imap::Probe;
 
 /// Folder names listed in one line; a mailbox may have thousands.
@@ -72,6 +72,7 @@ fn judge(mailbox: &Mailbox, shown: &Shown) -> Vec<Finding> {
     }
     missing(mailbox, shown, &mut findings);
     roles_without_folder(mailbox, shown, &mut findings);
+    kept_out_by_name(mailbox, shown, &mut findings);
     all_mail(mailbox, shown, &mut findings);
     findings
 }
@@ -188,6 +189,32 @@ fn roles_without_folder(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Fin
     }
 }
 
+/// Folders that somebody named to be read, and of which nothing is saved because of their name.
+fn kept_out_by_name(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Finding>) {
+    for folder in &shown.folders {
+        let Folder { name, role, decided_by, .. } = folder;
+        // Who asked for the role knows what it means.
+        let by_role =
+            |entry: &String| entry.starts_with('\\') && Role::of_flag(entry) == Some(*role);
+        let asked_for = mailbox.folders.sync.iter().flatten().any(by_role);
+        let by_name = *decided_by == BY_NAME && role.keeps_out();
+        if !folder.synced || folder.by_hand || !by_name || asked_for {
+            continue;
+        }
+        findings.push(Finding::warn(
+            Some(&mailbox.name),
+            "kept-out-by-name",
+            format!(
+                "folders.sync names {name}, but for its name it counts as {role}: nothing in it is \
+                 saved"
+            ),
+            &format!(
+                "set folders.{role} to the folder that is for {role}: \"{name}\" if it is that one"
+            ),
+        ));
+    }
+}
+
 /// Gmail's All Mail holds every message once more.
 fn all_mail(mailbox: &Mailbox, shown: &Shown, findings: &mut Vec<Finding>) {
     let inbox = shown.folders.iter().any(|folder| folder.synced && folder.name == "INBOX");
@@ -224,7 +251,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::type_complexity)]
     use super::super::finding::Level;
     use super::*;
-    use crate::folder::{BY_NAME, BY_SPECIAL_USE};
+    use crate::folder::BY_SPECIAL_USE;
 
     fn mailbox(folders: &str) -> Mailbox {
         let folder = tempfile::tempdir().unwrap();
@@ -284,8 +311,22 @@ mod tests {
         gmail.folders.push(folder("[Gmail]/All Mail", Role::All, BY_SPECIAL_USE, true));
         let mut gmail_alone = gmail.clone();
         gmail_alone.folders[0].synced = false;
+        let with = |name, decided_by, by_hand| {
+            let mut shown = usual();
+            let concept = folder(name, Role::Drafts, decided_by, true);
+            shown.folders.push(Folder { by_hand, ..concept });
+            shown
+        };
+        let named = "sync = [\"INBOX\", \"Sent\", \"Concept\"]";
+        let by_role = "sync = [\"INBOX\", \"Sent\", \"\\\\Drafts\"]";
+        let kept_out = vec![("kept-out-by-name", "set folders.drafts to")];
         #[rustfmt::skip]
         let cases: Vec<(&str, &str, Shown, Vec<(&str, &str)>)> = vec![
+            ("kept by name",   named,                with("Concept", BY_NAME, false),          kept_out),
+            ("by the server",  named,                with("Concept", BY_SPECIAL_USE, false),   vec![]),
+            ("configured",     named,                with("Concept", BY_CONFIGURATION, false), vec![]),
+            ("by hand",        named,                with("Concept", BY_NAME, true),           vec![]),
+            ("role asked for", by_role,              with("Drafts", BY_NAME, false),           vec![]),
             ("usual",          "",                   usual(),       vec![]),
             ("no sent folder", "",                   without_sent,  vec![("sent-missing", "folders.sent")]),
             ("sent left out",  "sync = [\"INBOX\"]", sent_left_out, vec![("sent-missing", "add \"Sent\"")]),

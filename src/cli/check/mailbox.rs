@@ -6,6 +6,7 @@ use super::finding::Finding;
 use crate::card::Employee;
 use crate::config::{Mailbox, SecretSource};
 use crate::imap;
+use crate::rules::Policy;
 
 /// The traps that the configuration alone shows.
 pub(super) fn settings(mailbox: &Mailbox) -> Vec<Finding> {
@@ -36,6 +37,26 @@ pub(super) fn settings(mailbox: &Mailbox) -> Vec<Finding> {
                  robots of the CRM on \"mail sent\" fire for it"
             ),
             "if the CRM has such robots, set crm.history_outgoing = false before the first run",
+        ));
+    }
+    let class = [
+        ("crm.automated", mailbox.crm.automated, "a program's"),
+        ("crm.mailing_list", mailbox.crm.mailing_list, "a list's"),
+    ];
+    for (key, policy, whose) in class {
+        // Few forms come over lists: by default nobody needs to hear of it.
+        let told = key == "crm.automated" || policy == Policy::Skip;
+        if mailbox.crm.always_new_lead_for.is_empty() || policy == Policy::Normal || !told {
+            continue;
+        }
+        findings.push(Finding::warn(
+            name,
+            "new-lead-class",
+            format!(
+                "crm.always_new_lead_for names senders, but {key} is not \"normal\": a form that \
+                 is judged {whose} mail makes no lead"
+            ),
+            &format!("set {key} = \"normal\", or leave it if the forms come as normal mail"),
         ));
     }
     findings
@@ -157,7 +178,12 @@ mod tests {
 
     #[test]
     fn traps_of_the_faq_are_found_in_the_settings() {
+        const FORM: &str = "always_new_lead_for = [\"form.example\"]";
+        const NORMAL: &str = "always_new_lead_for = [\"form.example\"]\nautomated = \"normal\"";
+        const NO_LISTS: &str = "always_new_lead_for = [\"form.example\"]\n\
+                                automated = \"normal\"\nmailing_list = \"skip\"";
         let history = ("history-outgoing", Level::Warn);
+        let form = ("new-lead-class", Level::Warn);
         let spam = ("spam-is-inbox", Level::Fail);
         #[rustfmt::skip]
         let cases = [
@@ -167,6 +193,9 @@ mod tests {
             ("spam is inbox",  mailbox("", "spam = \"inbox\"", ""),         vec![spam, history]),
             ("spam by role",   mailbox("", "spam = \"\\\\Inbox\"", ""),     vec![spam, history]),
             ("off",            mailbox("", "", "enabled = false"),          vec![("crm-off", Level::Ok)]),
+            ("form",           mailbox("", "", FORM),                       vec![history, form]),
+            ("form, normal",   mailbox("", "", NORMAL),                     vec![history]),
+            ("form, no lists", mailbox("", "", NO_LISTS),                   vec![history, form]),
         ];
         for (name, mailbox, expected) in cases {
             assert_eq!(found(&settings(&mailbox)), expected, "{name}");

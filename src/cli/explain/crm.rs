@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::{SANDBOX_NOT_STARTED, sandbox_not_started};
 use crate::config::{Config, Mailbox};
 use crate::crm::bitrix24::Portal;
-use crate::daemon::{crm_access, sandbox_path, with_sandbox};
+use crate::daemon::{crm_access, with_sandbox};
 use crate::filing::FiledMailbox;
 use crate::filing::simulate::{self, Letter, Outcome, Simulation};
 use crate::ledger::Ledger;
-use crate::message::Message;
+use crate::message::{Message, VCard};
 use crate::rules::admit::Admitted;
 
 /// How long a CRM that does not answer is waited for.
@@ -22,6 +23,7 @@ pub(super) struct Mail<'a> {
     pub admitted: &'a Admitted,
     pub codes: Vec<u64>,
     pub refs: Vec<String>,
+    pub vcards: Vec<VCard>,
 }
 
 /// What the CRM said.
@@ -41,9 +43,8 @@ pub(super) async fn ask(
     ledger: Option<&Ledger>,
     mail: Mail<'_>,
 ) -> Result<Asked, String> {
-    // The built-in sandbox is made by the daemon, not by a question.
-    if config.crm_identity() == "sandbox" && !sandbox_path(&config.ledger.path).exists() {
-        return Err("the sandbox CRM was not started yet".to_owned());
+    if sandbox_not_started(config) {
+        return Err(SANDBOX_NOT_STARTED.to_owned());
     }
     let told = |error: &dyn std::error::Error| crate::causes(error);
     let access = crm_access(config).await.map_err(|error| told(&error))?;
@@ -66,6 +67,7 @@ pub(super) async fn ask(
         admitted: mail.admitted.clone(),
         codes: mail.codes,
         refs: mail.refs,
+        vcards: mail.vcards,
     };
     let work = async {
         let mut simulation =

@@ -108,6 +108,7 @@ pub(super) async fn explain(
                 admitted: &admitted,
                 codes: message::reply_codes(&raw),
                 refs: crate::intake::refs_of(&message, &raw),
+                vcards: message::vcards(&raw),
             };
             Some(crm::ask(config, mailbox, ledger.as_ref(), mail).await)
         }
@@ -434,19 +435,20 @@ impl Judged<'_> {
 /// Cards and people of a mail that would be filed.
 fn would_go(outcome: &Outcome, employees: &HashMap<u64, String>) -> Vec<String> {
     let mut lines = Vec::new();
-    if outcome.creates.is_empty() {
+    let own = outcome.creates.len().saturating_sub(outcome.of_vcards);
+    if own == 0 {
         for (index, (kind, id)) in outcome.cards.iter().enumerate() {
             let card = format!("{}:{}", kind.as_str(), id.unwrap_or_default());
             let what = if index == 0 { "owns the activity" } else { "the activity is bound to it" };
             lines.push(format!("{card:<16} {what}"));
         }
     }
-    for kind in &outcome.creates {
-        lines.push(format!("{:<16} is made", format!("new {}", kind.as_str())));
+    for (index, kind) in outcome.creates.iter().enumerate() {
+        let what = if index < own { "is made" } else { "is made of a vCard" };
+        lines.push(format!("{:<16} {what}", format!("new {}", kind.as_str())));
     }
     if let Some(responsible) = outcome.responsible {
-        let why =
-            if outcome.creates.is_empty() { ": the person responsible for the card" } else { "" };
+        let why = if own == 0 { ": the person responsible for the card" } else { "" };
         let name = employees.get(&responsible).map(|name| format!(", {}", clean(name)));
         let name = name.unwrap_or_default();
         lines.push(format!("responsible      employee {responsible}{name}{why}"));

@@ -62,7 +62,6 @@ pub(super) async fn look(
 ) -> Result<Looked, ledger::Error> {
     let mut found: Vec<Found> = Vec::new();
     let mut troubles = Vec::new();
-    let mut owner = 0;
     let wanted = config.mailboxes.iter().filter(|mailbox| match named {
         Named::Number(_) => false,
         Named::Place { mailbox: name, .. } => *name == mailbox.name,
@@ -82,19 +81,16 @@ pub(super) async fn look(
             Err(imap::Error::Ledger(error)) => return Err(error),
             Err(error) => troubles.push(format!("{}: {}", mailbox.name, crate::causes(&error))),
         }
-        if found.is_empty() && !more.is_empty() {
-            owner = mailbox.owner;
-        }
         found.extend(more);
         if found.len() >= MOST {
             break;
         }
     }
-    found.sort_by(|one, other| (&one.mailbox, &one.folder).cmp(&(&other.mailbox, &other.folder)));
     if found.is_empty() {
         return Ok(Looked::Nowhere(troubles));
     }
-    Ok(Looked::Found(Unseen { found, owner }))
+    let owners = config.mailboxes.iter().map(|mailbox| (mailbox.name.as_str(), mailbox.owner));
+    Ok(Looked::Found(Unseen::new(found, owners)))
 }
 
 async fn look_into(
@@ -238,6 +234,16 @@ fn why(
 }
 
 impl Unseen {
+    /// In the order of mailboxes and folders; the first one's owner stands for it.
+    fn new<'a>(mut found: Vec<Found>, owners: impl Iterator<Item = (&'a str, u64)>) -> Unseen {
+        found.sort_by(|one, other| {
+            (&one.mailbox, &one.folder).cmp(&(&other.mailbox, &other.folder))
+        });
+        let first = found.first().map(|found| found.mailbox.as_str());
+        let owner = owners.into_iter().find(|(name, _)| Some(*name) == first);
+        Unseen { owner: owner.map_or(0, |(_, owner)| owner), found }
+    }
+
     /// The same as for a message of the ledger, without a number and without a state.
     pub(super) fn shown(&self, zone: &jiff::tz::TimeZone) -> Shown {
         let first = self.found.first();
@@ -324,5 +330,33 @@ impl Unseen {
 impl Found {
     fn place(&self) -> String {
         format!("{}/{}/{}", self.mailbox, self.folder, self.uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(mailbox: &str, folder: &str) -> Found {
+        let why = Why { reason: None, text: String::new(), mend: String::new() };
+        let (mailbox, folder) = (mailbox.to_owned(), folder.to_owned());
+        let (message, internal_date) = (None, None);
+        Found { mailbox, folder, uid_validity: 1, uid: 1, message, internal_date, why }
+    }
+
+    #[test]
+    fn owner_is_that_of_the_mailbox_that_is_shown_first() {
+        #[rustfmt::skip]
+        let cases = [
+            ("one",           vec![found("sales", "INBOX")],                          9),
+            ("later first",   vec![found("sales", "INBOX"), found("info", "Sent")],   7),
+            ("in order",      vec![found("info", "INBOX"), found("sales", "INBOX")],  7),
+            ("not there now", vec![found("gone", "INBOX")],                           0),
+        ];
+        for (name, found, owner) in cases {
+            let unseen = Unseen::new(found, [("info", 7), ("sales", 9)].into_iter());
+            assert_eq!(unseen.owner, owner, "{name}");
+            assert_eq!(unseen.shown(&jiff::tz::TimeZone::UTC).owner, owner, "{name}");
+        }
     }
 }

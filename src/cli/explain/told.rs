@@ -126,11 +126,11 @@ pub(super) fn why(view: &MessageView, around: &Surroundings) -> Vec<String> {
             why.push(
                 "The CRM said no for good; its words stand with the last attempt below.".to_owned(),
             );
-            let entry = view.attempts.last().map(|attempt| format!(" {}", attempt.entry));
-            why.push(format!(
-                "mend: change in the CRM what it names, then run mailcrm retry{}",
-                entry.unwrap_or_default()
-            ));
+            why.push(
+                "mend: nothing tries it again: enter it in the CRM by hand; mailcrm messages \
+                 --state refused --export FOLDER writes such mail into files"
+                    .to_owned(),
+            );
         }
         Some(State::Skipped | State::Parked | State::Quarantined) | None => {}
     }
@@ -280,6 +280,8 @@ fn attempts(view: &MessageView, around: &Surroundings) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
     use super::super::super::shown::full_view;
     use super::*;
 
@@ -406,9 +408,43 @@ attempts:
     }
 
     #[test]
-    fn refused_message_names_the_entry_to_retry() {
+    fn refused_message_says_that_nothing_tries_it_again() {
         let view = MessageView { state: "refused".to_owned(), ..full_view() };
-        assert!(text(&view, &around()).contains("run mailcrm retry 31"));
+        let told = text(&view, &around());
+        assert!(
+            told.contains("mend: nothing tries it again: enter it in the CRM by hand"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn commands_that_are_named_are_there() {
+        let commands: HashSet<String> = crate::cli::Cli::command()
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        let mut texts: Vec<String> =
+            Reason::ALL.iter().map(|reason| reason.mend().to_owned()).collect();
+        texts.push(include_str!("told.rs").to_owned());
+        let mut seen = 0;
+        for text in &texts {
+            // A sentence may go on in the next line of the source.
+            let text = text.replace('\\', " ");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for pair in words.windows(2) {
+                let [name, next] = pair else { continue };
+                let letters = |word: &str| -> String {
+                    word.chars().take_while(char::is_ascii_alphabetic).collect()
+                };
+                let command = letters(next);
+                if name.trim_start_matches(['"', '`', '(']) != "mailcrm" || command.is_empty() {
+                    continue;
+                }
+                assert!(commands.contains(&command), "mailcrm {command}: {text}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 10, "{seen}");
     }
 
     #[test]

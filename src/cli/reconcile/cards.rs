@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::Trouble;
 use super::super::progress::Progress;
+use super::super::{SANDBOX_NOT_STARTED, Trouble, sandbox_not_started};
 use crate::card::CardKind;
 use crate::config::Config;
 use crate::crm::bitrix24::Portal;
@@ -18,8 +18,8 @@ use crate::ledger::Ledger;
 
 /// How long a CRM that does not answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A running daemon files with the same webhook: it keeps most of what the portal lets through.
-const SHARE: f64 = 0.5;
+/// A running daemon files with the same webhook: it keeps nearly all that the portal lets through.
+const SHARE: f64 = 0.1;
 const BURST: u32 = 5;
 /// Kinds of cards that are made for mail.
 const KINDS: [CardKind; 3] = [CardKind::Lead, CardKind::Contact, CardKind::Deal];
@@ -41,24 +41,28 @@ pub(super) async fn unknown(
     ledger: &Ledger,
     progress: &Progress,
 ) -> Result<(Vec<UnknownCard>, Option<String>), Trouble> {
+    if sandbox_not_started(config) {
+        return Ok((Vec::new(), Some(SANDBOX_NOT_STARTED.to_owned())));
+    }
     let mut access = crm_access(config).await?;
     if Ledger::writer(&config.ledger.path).is_some() {
         access.options.requests_per_second *= SHARE;
         access.options.burst = access.options.burst.min(BURST);
     }
+    let patience = patience(access.options.requests_per_second);
     let portal = Portal::new(access.options)?;
     let work = async {
         let mut found = Vec::new();
         for kind in KINDS {
             let mut after = 0;
             loop {
-                let page = match page(&portal, kind, after).await {
+                let page = match page(&portal, kind, after, patience).await {
                     Ok(page) => page,
                     Err(why) => return Ok((found, Some(why))),
                 };
                 let Some(last) = page.last().map(|card| card.id) else { break };
                 after = last;
-                progress.advance(0.0, page.len());
+                progress.cards(page.len());
                 let origins = page.iter().map(|card| card.origin_id.clone()).collect();
                 let known = ledger.known_origins(origins).await?;
                 let unknown = page.into_iter().zip(known).filter(|(_, known)| !known);
@@ -93,8 +97,19 @@ async fn without_mail(
     Ok(found.into_iter().filter(|card| left.contains(&card.origin_id)).collect())
 }
 
-async fn page(portal: &Portal, kind: CardKind, after: u64) -> Result<Vec<UnknownCard>, String> {
-    let asked = tokio::time::timeout(PATIENCE, portal.ours(Made::Card(kind), after)).await;
+/// How long one answer is waited for at this rate, which may make it wait for its turn first.
+fn patience(requests_per_second: f64) -> Duration {
+    let turn = Duration::try_from_secs_f64(2.0 / requests_per_second).unwrap_or_default();
+    PATIENCE.saturating_add(turn)
+}
+
+async fn page(
+    portal: &Portal,
+    kind: CardKind,
+    after: u64,
+    patience: Duration,
+) -> Result<Vec<UnknownCard>, String> {
+    let asked = tokio::time::timeout(patience, portal.ours(Made::Card(kind), after)).await;
     let Ok(page) = asked else { return Err("the CRM does not answer".to_owned()) };
     let page = page.map_err(|failure: Failure| failure.to_string())?;
     let unknown = page.into_iter();
