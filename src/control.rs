@@ -66,7 +66,7 @@ pub enum Error {
     NoSocket { path: PathBuf },
     #[error("cannot talk to the daemon at {path}")]
     Talk { path: PathBuf, source: io::Error },
-    #[error("the daemon at {path} stopped, or waited for us in vain, before it was done")]
+    #[error("the daemon at {path} stopped before it was done, or did not wait for us")]
     Stopped { path: PathBuf },
 }
 

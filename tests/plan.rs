@@ -310,6 +310,109 @@ fn plan_of_a_long_history_comes_so_message_by_message() {
 }
 
 #[test]
+fn plan_with_fewer_folders_and_days_tells_what_is_not_read_any_more() {
+    let scene = history(SandboxProcess::start(), "");
+    let other = |folders: &str, lines: &str| {
+        let mailbox = Mailbox::on(&scene.dovecot, "sales").folders(folders).crm(lines);
+        let mut other = Daemon::new(&scene.crm.url(), &[mailbox]);
+        other.ledger = format!("path = {:?}\n", scene.daemon.ledger_path());
+        other.write_config();
+        other
+    };
+    let queued = |creates: Value| json!(["queued", null, [], creates]);
+    let unread = json!([null, null, [], []]);
+    // Its sender is a stranger, now that our offer is not read. The copy of known@ stays.
+    let thanks = queued(json!(["lead"]));
+    let told = |other: &Daemon| -> BTreeMap<String, Value> {
+        let path = other.config_path();
+        let with = planned(&scene.daemon, &["--with", path.to_str().unwrap()]);
+        with.iter().map(|(id, line)| (id.clone(), fate(line))).collect()
+    };
+    let fewer = told(&other("sync = [\"INBOX\"]\n", ""));
+    let wanted = BTreeMap::from([
+        ("thanks@third.example".to_owned(), thanks),
+        ("ours@example.com".to_owned(), unread.clone()),
+        ("offer@example.com".to_owned(), unread.clone()),
+        ("old@old.example".to_owned(), unread),
+    ]);
+    assert_eq!(fewer, wanted);
+    // All of it must have come before the second in which it is planned.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let none = told(&other(FOLDERS, "history_days = 0\n"));
+    assert_eq!(none.len(), 12);
+    for (id, fate) in none {
+        assert_eq!(fate, json!(["skipped", "before-history", [], []]), "{id}");
+    }
+}
+
+#[test]
+fn plan_reads_long_headers_to_their_end_and_tells_what_cannot_be_read() {
+    let scene = history(SandboxProcess::start(), "");
+    let long = letter("gil@long.example", SALES, "long@long.example").raw();
+    let padding = "X-Padding: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+    let long = [padding.repeat(1000).as_bytes(), &long].concat();
+    scene.dovecot.deliver("sales", "INBOX", &long).unwrap();
+    let plan = planned(&scene.daemon, &[]);
+    assert_eq!(fate(&plan["long@long.example"]), json!(["queued", null, [], ["lead"]]));
+    assert_eq!(plan.len(), 13);
+}
+
+#[test]
+fn plan_counts_the_contacts_of_vcards_and_names_who_is_bound() {
+    let vcard = |name: &str, line: &str| {
+        format!("BEGIN:VCARD\r\nVERSION:3.0\r\nFN:{name}\r\n{line}\r\nEND:VCARD\r\n")
+    };
+    let eve = vcard("Eve", "EMAIL:eve@other.example") + &vcard("Us", "EMAIL:sales@example.com");
+    let kim = vcard("Kim", "EMAIL:kim@known.example");
+    let phone = vcard("Ruth", "TEL:+34 600 000 001");
+    for lines in ["", "bind_contact = false\n", "vcard = false\n"] {
+        let mut scene = history(SandboxProcess::start(), lines);
+        let bring = |from: &str, id: &str, vcard: &str| {
+            let mail = letter(from, SALES, id).file("card.vcf", vcard.as_bytes());
+            scene.dovecot.deliver("sales", "INBOX", &mail.raw()).unwrap();
+        };
+        bring("jo@fresh.example", "brings@fresh.example", &eve);
+        let hers = letter("eve@other.example", SALES, "hers@other.example");
+        scene.dovecot.deliver("sales", "INBOX", &hers.raw()).unwrap();
+        bring("kim@known.example", "own@known.example", &kim);
+        bring("kim@known.example", "phone@known.example", &phone);
+        let plan = planned(&scene.daemon, &[]);
+        let of_kim = match lines {
+            "bind_contact = false\n" => json!([{"type": "deal", "id": scene.deal}]),
+            _ => json!([
+                {"type": "deal", "id": scene.deal},
+                {"type": "contact", "id": scene.contact},
+            ]),
+        };
+        let queued = |cards: Value, creates: Value| json!(["queued", null, cards, creates]);
+        let (made, hers) = match lines {
+            "vcard = false\n" => (json!([]), queued(json!([]), json!(["lead"]))),
+            _ => (json!(["contact"]), queued(json!([{"type": "contact", "id": null}]), json!([]))),
+        };
+        let with_lead = [&[json!("lead")], made.as_array().unwrap().as_slice()].concat();
+        let wanted = [
+            ("brings@fresh.example", queued(json!([]), json!(with_lead))),
+            ("hers@other.example", hers),
+            ("own@known.example", queued(of_kim.clone(), json!([]))),
+            ("phone@known.example", queued(of_kim.clone(), made)),
+        ];
+        for (id, wanted) in wanted {
+            assert_eq!(fate(&plan[id]), wanted, "{lines}{id}");
+        }
+        let creates = plan.values().flat_map(|line| line["creates"].as_array().unwrap());
+        let contacts = creates.filter(|kind| *kind == "contact").count();
+        scene.daemon.start();
+        scene.daemon.wait_until_settled(16, LIMIT);
+        assert_eq!(scene.crm.cards(3).len(), contacts + 1, "{lines}");
+        for id in ["own@known.example", "phone@known.example", "known@known.example"] {
+            let messages = scene.daemon.messages(&[]);
+            let message = messages.iter().find(|one| one["message_id"] == id).unwrap();
+            assert_eq!(message["cards"], of_kim, "{lines}{id}");
+        }
+    }
+}
+
+#[test]
 fn plan_that_cannot_be_made_says_why_in_one_line() {
     let mut scene = Scene::with(&["sales"]);
     let mut wire = Cutter::to(scene.dovecot.imaps_port());

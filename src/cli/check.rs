@@ -226,9 +226,8 @@ mod tests {
     fn mailbox(name: &str) -> String {
         format!(
             "[[mailbox]]\nname = \"{name}\"\naddress = \"{name}@example.com\"\nowner = 7\n\
-             [mailbox.imap]\nhost = \"imap.example.com\"\nusername = \"{name}\"\n\
-             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n[mailbox.crm]\nrepeat_lead = true\n\
-             on_incoming = \"none\"\n"
+             access = [7]\n[mailbox.imap]\nhost = \"imap.example.com\"\nusername = \"{name}\"\n\
+             password = \"hunter2\"\n[mailbox.folders]\nspam = \"INBOX\"\n"
         )
     }
 
@@ -240,7 +239,7 @@ mod tests {
             assert!(findings.iter().all(|finding| !finding.text.contains("hunter2")));
             findings
                 .into_iter()
-                .filter(|finding| finding.text.contains(".repeat_lead"))
+                .filter(|finding| finding.text.contains(".access"))
                 .map(|finding| finding.mailbox)
                 .collect()
         };

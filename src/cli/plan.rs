@@ -631,4 +631,21 @@ mod tests {
         assert!(told.contains("1 of 12 messages would be decided otherwise"), "{told}");
         assert!(told.contains("1  not-read"), "{told}");
     }
+
+    #[tokio::test]
+    async fn sandbox_that_was_not_started_is_not_made_by_a_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailcrm.toml");
+        let text = format!(
+            "[ledger]\npath = {:?}\n[[mailbox]]\nname = \"sales\"\n\
+             address = \"sales@example.com\"\nowner = 7\n[mailbox.imap]\n\
+             host = \"imap.example.com\"\nusername = \"sales\"\npassword = \"hunter2\"\n",
+            folder.path().join("ledger.sqlite")
+        );
+        std::fs::write(&path, text).unwrap();
+        let asked = Plan { mailbox: "sales".to_owned(), with: None };
+        let Err(Trouble::Failed(text)) = plan(&path, asked, true).await else { panic!("planned") };
+        assert!(text.contains("was not started yet: run mailcrm run once"), "{text}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -152,7 +152,13 @@ impl<'a> Export<'a> {
         .await;
         match (read, unwritten) {
             (_, Some(error)) => Err(error),
-            (Ok(read), None) => Ok(read),
+            (Ok(read), None) => {
+                if !read {
+                    // It left the server on the way.
+                    target.file = None;
+                }
+                Ok(read)
+            }
             (Err(source), None) => {
                 if !matches!(source, imap::Error::No { .. }) {
                     self.broke(name);
@@ -189,7 +195,12 @@ async fn copy(
     let mut start = 0;
     while !piece.is_empty() && take(&piece) {
         start += piece.len() as u64;
-        piece = probe.piece(place.uid, start).await?.unwrap_or_default();
+        piece = match probe.piece(place.uid, start).await? {
+            Some(piece) => piece,
+            // Behind its end some servers have nothing at all to say.
+            None if !probe.headers(&[place.uid]).await?.0.is_empty() => Vec::new(),
+            None => return Ok(false),
+        };
     }
     Ok(true)
 }
@@ -199,19 +210,23 @@ struct Target {
     path: PathBuf,
     part: PathBuf,
     file: Option<std::fs::File>,
+    /// The part is ours.
+    begun: bool,
 }
 
 impl Target {
     fn new(folder: &Path, id: i64) -> Target {
         let (path, part) = (format!("{id}.eml"), format!("{id}.eml.part"));
-        Target { path: folder.join(path), part: folder.join(part), file: None }
+        Target { path: folder.join(path), part: folder.join(part), file: None, begun: false }
     }
 
     fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
         let file = match &mut self.file {
             Some(file) => file,
-            empty => {
-                empty.insert(new_file(&self.part).map_err(|source| error(&self.part, source))?)
+            empty @ None => {
+                let file = new_file(&self.part).map_err(|source| error(&self.part, source))?;
+                self.begun = true;
+                empty.insert(file)
             }
         };
         file.write_all(octets).map_err(|source| error(&self.part, source))
@@ -221,15 +236,16 @@ impl Target {
     fn finish(mut self) -> Result<(), Error> {
         // A mail without an octet is a file too.
         self.write(&[])?;
-        self.file = None;
-        std::fs::rename(&self.part, &self.path).map_err(|source| error(&self.path, source))
+        std::fs::rename(&self.part, &self.path).map_err(|source| error(&self.path, source))?;
+        self.begun = false;
+        Ok(())
     }
 }
 
 /// What broke off leaves nothing behind.
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if self.begun {
             drop(std::fs::remove_file(&self.part));
         }
     }

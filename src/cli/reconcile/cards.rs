@@ -115,3 +115,31 @@ async fn page(
     let unknown = page.into_iter();
     Ok(unknown.map(|made| UnknownCard { kind, id: made.id, origin_id: made.origin }).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn sandbox_that_was_not_started_is_not_made_by_a_comparison() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mailcrm.toml");
+        let at = folder.path().join("ledger.sqlite");
+        std::fs::write(&path, format!("[ledger]\npath = {at:?}\n")).unwrap();
+        let config = crate::config::load(&path, std::iter::empty()).unwrap();
+        let ledger = Ledger::open(&at, 1 << 20).unwrap();
+        let Ok((cards, untold)) = unknown(&config, &ledger, &Progress::new()).await else {
+            panic!("asked")
+        };
+        assert_eq!((cards, untold.as_deref()), (Vec::new(), Some(SANDBOX_NOT_STARTED)));
+        assert!(!crate::daemon::sandbox_path(&at).exists());
+    }
+
+    #[test]
+    fn answer_is_waited_for_as_long_as_its_turn_takes() {
+        for (rate, seconds) in [(1000.0, 20), (0.2, 30), (0.001, 2020), (0.0, 20)] {
+            assert_eq!(patience(rate).as_secs(), seconds, "{rate}");
+        }
+    }
+}
