@@ -165,6 +165,54 @@ fn server_that_cannot_be_reached_is_told_with_what_was_not_found() {
 }
 
 #[test]
+fn what_is_exported_is_whole_or_not_there_and_each_server_is_tried_once() {
+    let scene = Scene::with(&["sales"]);
+    let mut wire = Cutter::to(scene.dovecot.imaps_port());
+    // Nothing of it is kept here: it is read from the server.
+    let mailbox = scene.mailbox("sales").through(wire.port()).crm("enabled = false\n");
+    for subject in ["One", "Two"] {
+        scene.deliver("sales", "INBOX", &mail(subject));
+    }
+    let daemon = Daemon::running(&scene.crm.url(), &[mailbox]);
+    for subject in ["One", "Two"] {
+        until_state(&daemon, subject, "skipped", Some("crm-off"));
+    }
+    let folder = daemon.dir().join("exported");
+    let export = || daemon.mailcrm(&["messages", "--export", folder.to_str().unwrap()]);
+    let files = || {
+        let entries = std::fs::read_dir(&folder).unwrap().map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        });
+        entries.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let answer = export();
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, "mailcrm: 2 messages exported\n"));
+    let whole = files();
+    assert_eq!(whole.keys().collect::<Vec<_>>(), ["1.eml", "2.eml"]);
+    for subject in ["One", "Two"] {
+        let line = format!("Subject: {subject}");
+        assert!(whole.values().any(|text| text.contains(&line)), "{whole:?}");
+    }
+
+    // A cut one, as from a transfer that broke off, is replaced.
+    std::fs::write(folder.join("1.eml"), "Subj").unwrap();
+    std::fs::write(folder.join("2.eml.part"), "Subj").unwrap();
+    assert_eq!(export().code, 0);
+    assert_eq!(files(), whole);
+
+    wire.off();
+    let answer = export();
+    assert_eq!(answer.code, 1, "{answer:?}");
+    let lines: Vec<&str> = answer.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{answer:?}");
+    assert!(lines[0].contains("message 2 is not exported: sales: "), "{answer:?}");
+    assert!(lines[1].contains("message 1 is not exported: mailbox sales could not"), "{answer:?}");
+    assert_eq!(files(), whole);
+}
+
+#[test]
 fn filed_message_tells_its_candidates_its_people_and_three_times() {
     let scene = Scene::with(&["sales"]);
     let contact = scene.crm.add_contact("Kim", "ana@roofs.example", 7);

@@ -32,7 +32,7 @@ enum Error {
 
 /// A mailbox, looked at or not.
 enum Look {
-    Open(Probe),
+    Open(Box<Probe>),
     /// It is not configured any more: nothing lies there for us.
     Unknown,
     /// It cannot be looked at; why was said with the first message.
@@ -125,7 +125,9 @@ impl<'a> Export<'a> {
             let known = self.config.mailboxes.iter().find(|known| known.name == *name);
             let look = match known {
                 None => Ok(Look::Unknown),
-                Some(mailbox) => imap::safely(Probe::open(mailbox)).await.map(Look::Open),
+                Some(mailbox) => imap::safely(Probe::open(mailbox))
+                    .await
+                    .map(|probe| Look::Open(Box::new(probe))),
             };
             let look = match look {
                 Ok(look) => look,
