@@ -10,9 +10,9 @@ use crate::card::{CardKind, CardRef};
 use crate::crm::{Crm, Failure, Made};
 use crate::ledger::{self, Filed, Ledger, MailboxId};
 use crate::message::{Message, VCard};
-use crate::rules::admit::{Admitted, is_inside};
+use crate::rules::admit::Admitted;
 use crate::rules::place::{Candidate, Placement, next_responsible};
-use crate::rules::{Direction, Evidence, Policy, Reason, State};
+use crate::rules::{Evidence, Reason, State};
 use crate::unix_now;
 
 /// Numbers from here on are those of cards that would be made: no CRM counts that far.
@@ -174,8 +174,11 @@ impl<'a, C: Crm> Simulation<'a, C> {
             .flat_map(|letter| letter.admitted.parties.iter().map(|party| party.email.clone()));
         let of_vcards = letters
             .iter()
-            .filter(|letter| takes_vcards(&letter.mailbox, &letter.admitted))
-            .flat_map(|letter| self.strangers(&letter.mailbox, &letter.vcards).take(vcards::MOST))
+            .filter(|letter| vcards::are_taken(&letter.mailbox, &letter.admitted))
+            .flat_map(|letter| {
+                vcards::of_strangers(&letter.mailbox, Some(&self.addresses), &letter.vcards)
+            })
+            .map(|(_, card)| card)
             .flat_map(|card| card.emails.iter().cloned());
         let addresses = addresses.chain(of_vcards);
         let addresses = unknown(addresses, |email| self.knowledge.known.contains_key(email));
@@ -338,39 +341,24 @@ impl<'a, C: Crm> Simulation<'a, C> {
         }
     }
 
-    /// The vCards of a mail that are no colleague's and say how to reach somebody.
-    fn strangers<'b>(
-        &'b self,
-        mailbox: &'b FiledMailbox,
-        vcards: &'b [VCard],
-    ) -> impl Iterator<Item = &'b VCard> {
-        vcards.iter().filter(|card| !card.emails.is_empty() || !card.phones.is_empty()).filter(
-            |card| {
-                let inside =
-                    |email: &String| is_inside(&mailbox.rules, Some(&self.addresses), email);
-                !card.emails.iter().any(inside)
-            },
-        )
-    }
-
     /// Contacts that would be made of a mail's vCards; what would become of each is evidence.
     fn contacts(
         &mut self,
         mail: &Mail,
-        vcards: &[VCard],
+        cards: &[VCard],
         responsible: u64,
         evidence: &mut Vec<Evidence>,
     ) -> Vec<CardKind> {
-        if !takes_vcards(&mail.mailbox, &mail.admitted) {
-            return Vec::new();
-        }
-        let strangers: Vec<VCard> =
-            self.strangers(&mail.mailbox, vcards).take(vcards::MOST).cloned().collect();
         let mut made = Vec::new();
-        for card in strangers {
-            let name = [&card.name, &card.organisation].into_iter().chain(&card.emails);
-            let name = name.into_iter().find(|text| !text.is_empty());
-            let of = format!("the vCard of {}", name.map_or("nobody", String::as_str));
+        if !vcards::are_taken(&mail.mailbox, &mail.admitted) {
+            return made;
+        }
+        for (_, card) in vcards::of_strangers(&mail.mailbox, Some(&self.addresses), cards) {
+            if let Some(evidenced) = vcards::left_alone(card) {
+                evidence.push(evidenced);
+                continue;
+            }
+            let of = vcards::shown(card);
             let known = || card.emails.iter().filter_map(|email| self.knowledge.known.get(email));
             let contact = known().flat_map(|known| &known.contacts).map(|one| one.card).min();
             let hidden = known().flat_map(|known| &known.hidden).min().copied();
@@ -418,13 +406,6 @@ impl<'a, C: Crm> Simulation<'a, C> {
             self.placed.insert(id, Filed { message: 0, activity: None, cards });
         }
     }
-}
-
-/// Whose vCards become contacts: those of a mail that a client wrote.
-fn takes_vcards(mailbox: &FiledMailbox, admitted: &Admitted) -> bool {
-    mailbox.config.crm.vcard
-        && admitted.direction == Direction::Incoming
-        && admitted.class_policy == Policy::Normal
 }
 
 fn unknown<T: Ord>(wanted: impl Iterator<Item = T>, known: impl Fn(&T) -> bool) -> Vec<T> {

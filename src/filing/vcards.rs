@@ -1,15 +1,17 @@
 //! Contacts out of the visiting cards that a mail brings: made, or completed without overwriting.
 
+use std::collections::HashSet;
+
 use tokio::sync::Mutex;
 
 use super::case::{Case, Mail};
 use super::content::origin_of_vcard;
 use super::deliver::{Stop, Undone, delivered};
-use super::{Filing, Knowledge};
+use super::{FiledMailbox, Filing, Knowledge};
 use crate::card::{CardKind, CardRef};
 use crate::crm::{CardDraft, ContactFacts, Crm, Failure, Fate, Made, Phone, PhoneKind};
 use crate::message::{self, VCard, VCardPhone, VCardPhoneKind};
-use crate::rules::admit::is_inside;
+use crate::rules::admit::{Admitted, is_inside};
 use crate::rules::{Direction, Evidence, Policy};
 use crate::{events, unix_now};
 
@@ -37,40 +39,28 @@ impl<C: Crm> Filing<C> {
         responsible: u64,
         evidence: &mut Vec<Evidence>,
     ) -> Result<(), Stop> {
-        let wanted = mail.mailbox.config.crm.vcard
-            && mail.has_vcards
-            && mail.admitted.direction == Direction::Incoming
-            && mail.admitted.class_policy == Policy::Normal;
-        if !wanted {
+        if !mail.has_vcards || !are_taken(&mail.mailbox, &mail.admitted) {
             return Ok(());
         }
         let raw = self.raw(&case.entry).await?;
         let read = tokio::task::spawn_blocking(move || message::vcards(&raw)).await;
         let employees = self.ledger.employee_addresses();
         let cards = read.unwrap_or_default();
-        let more = cards.len().saturating_sub(KINDS.len());
-        // Numbered by their places in the mail, whoever is a colleague today.
-        for (card, kind) in cards.into_iter().zip(KINDS) {
-            let inside =
-                |email: &String| is_inside(&mail.mailbox.rules, employees.as_deref(), email);
-            // A colleague's card is no client's.
-            if card.emails.iter().any(inside) {
+        let more = cards.len().saturating_sub(MOST);
+        for (number, card) in of_strangers(&mail.mailbox, employees.as_deref(), &cards) {
+            if let Some(evidenced) = left_alone(card) {
+                evidence.push(evidenced);
                 continue;
             }
-            if card.emails.is_empty() {
-                // Nothing by which it could be found again: each mail would make it once more.
-                let fact = format!("{} names no address and was left alone", shown(&card));
-                evidence.push(Evidence::new("vcard", fact));
-                continue;
-            }
-            match self.vcard(knowledge, case, mail, responsible, &card, kind).await {
+            let kind = KINDS[number];
+            match self.vcard(knowledge, case, mail, responsible, card, kind).await {
                 Ok(fact) => evidence.push(Evidence::new("vcard", fact)),
                 // The mail is filed; that the CRM does not take one card is noted.
                 Err(Stop::Undone(Undone {
                     failure: Failure { fate: Fate::Refused | Fate::CardGone, text, .. },
                     ..
                 })) => {
-                    let fact = format!("{} was not taken: {text}", shown(&card));
+                    let fact = format!("{} was not taken: {text}", shown(card));
                     evidence.push(Evidence::new("vcard", fact));
                 }
                 Err(stop) => return Err(stop),
@@ -208,7 +198,32 @@ enum Bearer {
     Nobody,
 }
 
-fn shown(card: &VCard) -> String {
+/// Whose vCards become contacts: those of a mail that a client wrote.
+pub(super) fn are_taken(mailbox: &FiledMailbox, admitted: &Admitted) -> bool {
+    mailbox.config.crm.vcard
+        && admitted.direction == Direction::Incoming
+        && admitted.class_policy == Policy::Normal
+}
+
+/// The vCards that are no colleague's, numbered by their places in the mail, whoever is a colleague
+/// today.
+pub(super) fn of_strangers<'a>(
+    mailbox: &'a FiledMailbox,
+    employees: Option<&'a HashSet<String>>,
+    cards: &'a [VCard],
+) -> impl Iterator<Item = (usize, &'a VCard)> {
+    let inside = move |email: &String| is_inside(&mailbox.rules, employees, email);
+    cards.iter().take(MOST).enumerate().filter(move |(_, card)| !card.emails.iter().any(inside))
+}
+
+/// Why nothing is made of a vCard: by nothing could it be found again, and each mail would make it
+/// once more.
+pub(super) fn left_alone(card: &VCard) -> Option<Evidence> {
+    let fact = || format!("{} names no address and was left alone", shown(card));
+    card.emails.is_empty().then(|| Evidence::new("vcard", fact()))
+}
+
+pub(super) fn shown(card: &VCard) -> String {
     let of = [&card.name, &card.organisation]
         .into_iter()
         .chain(&card.emails)
