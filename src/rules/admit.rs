@@ -354,20 +354,18 @@ impl Admission<'_> {
                 !may_be_outgoing
             }
             Origin::Colleague(_) | Origin::Forwarded(..) => {
-                let (dropped, left): (Vec<Address>, Vec<Address>) = self
-                    .parties
-                    .iter()
-                    .cloned()
-                    .partition(|party| self.rules.excluded_by(&party.email).is_some());
+                let rules = self.rules;
+                let excluded = |party: &mut Address| rules.excluded_by(&party.email).is_some();
+                let dropped: Vec<Address> = self.parties.extract_if(.., excluded).collect();
                 if dropped.is_empty() {
                     return false;
                 }
                 evidence.push(Evidence::new("exclude", format!("dropped {}", names(&dropped))));
-                if left.is_empty() {
-                    return true;
+                if !self.parties.is_empty() {
+                    return false;
                 }
-                self.parties = left;
-                false
+                self.parties = dropped;
+                true
             }
         }
     }
@@ -376,7 +374,7 @@ impl Admission<'_> {
 impl RuleSet {
     /// The exclusion that names this address, if one does.
     fn excluded_by(&self, email: &str) -> Option<&super::Pattern> {
-        self.exclude.iter().find(|pattern| pattern.matches(email))
+        super::Pattern::first(&self.exclude, email)
     }
 }
 

@@ -44,20 +44,27 @@ impl Pattern {
 
     /// Whether `email`, in normal form (`message::address`), is named by the pattern.
     pub fn matches(&self, email: &str) -> bool {
+        Pattern::first(std::slice::from_ref(self), email).is_some()
+    }
+
+    /// The first of the patterns that names `email`; mails with hundreds of recipients are asked
+    /// about hundreds of times.
+    pub fn first<'a>(patterns: &'a [Pattern], email: &str) -> Option<&'a Pattern> {
         let email = fold(email);
-        let (local, domain) = match email.rsplit_once('@') {
-            Some(parts) => parts,
-            None => (email.as_ref(), ""),
-        };
+        let (local, domain) = email.rsplit_once('@').unwrap_or((&email, ""));
+        patterns.iter().find(|pattern| pattern.names(&email, local, domain))
+    }
+
+    fn names(&self, email: &str, local: &str, domain: &str) -> bool {
         match &self.shape {
             Shape::Never => false,
-            Shape::Address(address) => *address == email,
+            Shape::Address(address) => address == email,
             Shape::Domain(name) => name == domain,
             Shape::Parts { local: in_local, domain: in_domain } => {
                 in_local.matches(local) && in_domain.matches(domain)
             }
             Shape::DomainGlob(glob) => !domain.is_empty() && glob.matches(domain),
-            Shape::Whole(glob) => glob.matches(&email),
+            Shape::Whole(glob) => glob.matches(email),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::card::{CardNow, CardRef, Known};
 use crate::message::{Address, Class};
 
 pub use super::turn::{Turn, next_responsible};
-use super::{Creation, Direction, Evidence, Policy, Reason, RuleSet, class_reason};
+use super::{Creation, Direction, Evidence, Pattern, Policy, Reason, RuleSet, class_reason};
 
 mod client;
 mod thread;
@@ -205,7 +205,7 @@ fn always_new_lead(situation: &Situation, notes: &mut Notes) -> Option<Placement
     }
     let sender = situation.sender?;
     let rules = situation.rules;
-    let pattern = rules.always_new_lead_for.iter().find(|named| named.matches(&sender.email))?;
+    let pattern = Pattern::first(&rules.always_new_lead_for, &sender.email)?;
     if situation.policy != Policy::Normal {
         let fact =
             format!("{pattern} names the sender, but nothing is made for this class of mail");
@@ -323,7 +323,9 @@ fn in_this_crm(wanted: Creation, situation: &Situation, notes: &mut Notes) -> Cr
 /// What is written down on the way.
 #[derive(Default)]
 struct Notes {
+    /// Each card once; no more than could be shown, whatever the winner takes out of them.
     candidates: Vec<Candidate>,
+    lost: HashSet<CardRef>,
     evidence: Vec<Evidence>,
 }
 
@@ -333,18 +335,23 @@ impl Notes {
     }
 
     fn lost(&mut self, card: CardRef, why: impl Into<String>) {
-        self.candidates.push(Candidate { card, why: why.into() });
+        if self.lost.insert(card) && self.candidates.len() < 2 * MAX_CANDIDATES {
+            self.candidates.push(Candidate { card, why: why.into() });
+        }
     }
 
     /// Takes over what was written down while something was only tried.
     fn append(&mut self, tried: Notes) {
-        self.candidates.extend(tried.candidates);
+        for Candidate { card, why } in tried.candidates {
+            self.lost(card, why);
+        }
+        self.lost.extend(tried.lost);
         self.evidence.extend(tried.evidence);
     }
 
     /// Each card that lost once, and none that got the message after all.
     fn close(mut self, placement: Placement) -> Placed {
-        let mut settled: HashSet<CardRef> = match &placement {
+        let settled: HashSet<CardRef> = match &placement {
             Placement::File { owner, bound, client, .. } => [*owner]
                 .into_iter()
                 .chain(bound.iter().copied())
@@ -353,10 +360,11 @@ impl Notes {
             Placement::Create { client, .. } => client.iter().copied().collect(),
             Placement::Park(_) | Placement::Skip(_) => HashSet::new(),
         };
-        self.candidates.retain(|candidate| settled.insert(candidate.card));
-        let more = self.candidates.len().saturating_sub(MAX_CANDIDATES);
+        self.candidates.retain(|candidate| !settled.contains(&candidate.card));
+        self.candidates.truncate(MAX_CANDIDATES);
+        let won = settled.iter().filter(|card| self.lost.contains(card)).count();
+        let more = self.lost.len() - won - self.candidates.len();
         if more > 0 {
-            self.candidates.truncate(MAX_CANDIDATES);
             self.say("match", format!("{more} further cards came into question"));
         }
         Placed { placement, candidates: self.candidates, evidence: self.evidence }

@@ -47,7 +47,7 @@ pub(super) fn find<'a>(situation: &Situation<'a>, notes: &mut Notes) -> Match<'a
     for (later, known) in parties {
         let why = format!("bears {}, which comes after {}", later.email, party.email);
         for card in cards(known) {
-            notes.lost(card, why.clone());
+            notes.lost(card, why.as_str());
         }
     }
     found
