@@ -146,7 +146,7 @@ fn origin(
         return Origin::MailServer;
     }
     let Some(inside) = sender_inside else { return Origin::Outside };
-    let to_outside = !external(arrival.message, Direction::Outgoing, company).is_empty();
+    let to_outside = arrival.message.recipients().any(|to| company.why_inside(&to.email).is_none());
     if let (true, false, Some(body)) = (rules.forwards, to_outside, arrival.body) {
         let originals = outside(&body.forwarded, company);
         if !originals.is_empty() {
