@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Mailbox};
 use crate::folder::FolderName;
-use crate::ledger::{self, Ledger, Named};
+use crate::ledger::{self, FolderRow, Ledger, Named};
 use crate::message::identity::normalise_id;
 use crate::rules::Reason;
 
@@ -70,6 +70,16 @@ fn no_message_id(config: &Config, written: &str, id: &str) -> String {
     )
 }
 
+/// What the ledger has of a folder; `None` if it was never read under this login.
+pub(super) async fn folder_row(
+    ledger: &Ledger,
+    mailbox: &Mailbox,
+    folder: &str,
+) -> Result<Option<FolderRow>, ledger::Error> {
+    let (host, username) = (mailbox.imap.host.clone(), mailbox.imap.username.clone());
+    ledger.folder_if_known(mailbox.name.clone(), host, username, folder.to_owned()).await
+}
+
 async fn no_place(
     ledger: &Ledger,
     mailbox: &Mailbox,
@@ -77,9 +87,7 @@ async fn no_place(
     uid: u32,
 ) -> Result<String, ledger::Error> {
     let name = &mailbox.name;
-    let login = (mailbox.imap.host.clone(), mailbox.imap.username.clone());
-    let row = ledger.folder_if_known(name.clone(), login.0, login.1, folder.to_owned()).await?;
-    let Some(row) = row else {
+    let Some(row) = folder_row(ledger, mailbox, folder).await? else {
         let read: Vec<String> = ledger
             .mailboxes()
             .await?

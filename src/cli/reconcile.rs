@@ -8,6 +8,7 @@ use std::path::Path;
 use futures_util::StreamExt;
 use serde::Serialize;
 
+use super::named::folder_row;
 use super::print::{self, Colour, Out, cell, clean};
 use super::progress::Progress;
 use super::run::of_this_crm;
@@ -212,7 +213,7 @@ async fn look_into(
 ) -> Result<FolderLine, imap::Error> {
     let (uid_validity, mut uids) = probe.uids(folder).await?;
     // The ledger is read after the server: what a running daemon records in between only helps.
-    let row = row(ledger, mailbox, folder).await?;
+    let row = folder_row(ledger, mailbox, &folder.name).await?;
     let mut without = without_row(ledger, row.as_ref(), uid_validity, &uids).await?;
     let mut unexplained = Vec::new();
     if !without.is_empty() {
@@ -230,7 +231,7 @@ async fn look_into(
             uids.retain(|uid| now.contains(uid));
         }
         // A daemon beside us may have read what had just arrived.
-        let row = self::row(ledger, mailbox, folder).await?;
+        let row = folder_row(ledger, mailbox, &folder.name).await?;
         without = without_row(ledger, row.as_ref(), uid_validity, &uids).await?;
         unexplained.extend(without.iter().map(|&uid| {
             Unexplained {
@@ -250,16 +251,6 @@ async fn look_into(
         unexplained,
         uid_validity,
     })
-}
-
-async fn row(
-    ledger: &Ledger,
-    mailbox: &Mailbox,
-    folder: &FolderProbe,
-) -> Result<Option<FolderRow>, ledger::Error> {
-    let imap = &mailbox.imap;
-    let (host, username) = (imap.host.clone(), imap.username.clone());
-    ledger.folder_if_known(mailbox.name.clone(), host, username, folder.name.clone()).await
 }
 
 /// The UIDs, in order, that neither have a row nor lie at or under the floor.

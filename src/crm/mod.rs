@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::card::{CardKind, CardNow, CardRef, Employee, Known};
+use crate::message::Phone;
 use crate::rules::Direction;
 
 pub mod bitrix24;
@@ -51,23 +52,6 @@ pub struct CardDraft {
     pub post: String,
     /// Where the person works; kept in a contact's comments.
     pub organisation: String,
-}
-
-/// What a telephone is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PhoneKind {
-    Work,
-    Home,
-    Mobile,
-    Fax,
-    Other,
-}
-
-/// A telephone, with its number as its owner writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Phone {
-    pub kind: PhoneKind,
-    pub number: String,
 }
 
 /// What is said of a person, as by a vCard. Empty: not said.

@@ -9,8 +9,8 @@ use super::content::origin_of_vcard;
 use super::deliver::{Stop, Undone, delivered};
 use super::{FiledMailbox, Filing, Knowledge};
 use crate::card::{CardKind, CardRef};
-use crate::crm::{CardDraft, ContactFacts, Crm, Failure, Fate, Made, Phone, PhoneKind};
-use crate::message::{self, VCard, VCardPhone, VCardPhoneKind};
+use crate::crm::{CardDraft, ContactFacts, Crm, Failure, Fate, Made};
+use crate::message::{self, VCard};
 use crate::rules::admit::{Admitted, is_inside};
 use crate::rules::{Direction, Evidence, Policy};
 use crate::{events, unix_now};
@@ -241,19 +241,8 @@ fn facts(card: &VCard) -> ContactFacts {
         name: name.clone(),
         last_name: card.family.clone(),
         emails: card.emails.clone(),
-        phones: card.phones.iter().map(phone).collect(),
+        phones: card.phones.clone(),
         post: card.title.clone(),
         organisation: card.organisation.clone(),
     }
-}
-
-fn phone(phone: &VCardPhone) -> Phone {
-    let kind = match phone.kind {
-        VCardPhoneKind::Work => PhoneKind::Work,
-        VCardPhoneKind::Home => PhoneKind::Home,
-        VCardPhoneKind::Mobile => PhoneKind::Mobile,
-        VCardPhoneKind::Fax => PhoneKind::Fax,
-        VCardPhoneKind::Other => PhoneKind::Other,
-    };
-    Phone { kind, number: phone.number.clone() }
 }

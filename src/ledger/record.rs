@@ -620,35 +620,9 @@ mod tests {
 
         /// Records the one message, as UID 1.
         async fn record(&self, ledger: &Ledger, verdict: Verdict) -> (Recorded, u32) {
-            let seen = Seen {
-                uid: 1,
-                fingerprint: [1; 32],
-                facts: MessageFacts {
-                    message_id: Some("one@client.example".to_owned()),
-                    given_on_the_way: false,
-                    direction: Some(Direction::Incoming),
-                    class: Class::Normal,
-                    sender: None,
-                    subject: String::new(),
-                    received_at: 0,
-                    refs: Vec::new(),
-                    evidence: Vec::new(),
-                    crm_activity: None,
-                },
-                verdict,
-            };
             let batch = Batch {
-                mailbox: self.mailbox,
-                folder: self.folder,
-                role: "inbox",
-                uid_validity: 3,
-                owner: 7,
                 stretch: Arc::new(Stretch { listed: vec![1], top: 1 }),
-                history_until: 0,
-                seen: vec![seen],
-                gone: BTreeSet::new(),
-                now: 0,
-                due_at: 0,
+                ..batch(self, "inbox", 1, verdict)
             };
             let (recorded, cursor) = ledger.record(batch).await.unwrap();
             (recorded[0], cursor)
@@ -685,7 +659,7 @@ mod tests {
         assert_eq!((entry.message, entry.mailbox), (message, support.mailbox));
     }
 
-    /// A batch of one message, UID 1.
+    /// A batch of one message.
     fn batch(place: &Place, role: &'static str, uid: u32, verdict: Verdict) -> Batch {
         let facts = MessageFacts {
             message_id: Some("one@client.example".to_owned()),

@@ -55,7 +55,7 @@ pub use address::Address;
 pub use body::{Attachment, Body};
 pub use class::{Class, Classified};
 pub use quote::{fold as fold_history, is_forward};
-pub use vcard::{Phone as VCardPhone, PhoneKind as VCardPhoneKind, VCard};
+pub use vcard::{Phone, PhoneKind, VCard};
 
 use header::Headers;
 use identity::Identity;

@@ -39,14 +39,16 @@ pub struct VCard {
     pub title: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A telephone, with its number as its owner writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Phone {
     pub kind: PhoneKind,
     /// As it is written on the card, on one line; at least three digits.
     pub number: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a telephone is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PhoneKind {
     Work,
     Home,

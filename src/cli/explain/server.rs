@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::json;
 
+use super::super::named::folder_row;
 use super::super::print::{clean, rfc3339};
 use super::super::shown::{Shown, ShownPlace};
 use super::told;
@@ -129,7 +130,7 @@ async fn look_into(
                 {
                     continue;
                 }
-                let row = row(ledger, mailbox, folder).await?;
+                let row = folder_row(ledger, mailbox, &folder.name).await?;
                 let uid = header.uid;
                 let placed = match &row {
                     Some(row) if row.uid_validity == uid_validity && uid_validity != 0 => {
@@ -156,16 +157,6 @@ async fn look_into(
     }
     probe.close().await;
     Ok(None)
-}
-
-async fn row(
-    ledger: &Ledger,
-    mailbox: &Mailbox,
-    folder: &FolderProbe,
-) -> Result<Option<FolderRow>, ledger::Error> {
-    let imap = &mailbox.imap;
-    let (host, username) = (imap.host.clone(), imap.username.clone());
-    ledger.folder_if_known(mailbox.name.clone(), host, username, folder.name.clone()).await
 }
 
 fn why(

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::super::Trouble;
+use super::super::named::folder_row;
 use super::super::print::clean;
 use super::super::progress::Progress;
 use crate::config::Mailbox;
@@ -160,15 +161,7 @@ impl Reader<'_> {
     /// The window counts back from the folder's first reading.
     async fn first_read_at(&self, folder: &FolderProbe) -> Result<i64, ledger::Error> {
         let Some(ledger) = self.ledger else { return Ok(self.now) };
-        let imap = &self.mailbox.imap;
-        let row = ledger
-            .folder_if_known(
-                self.mailbox.name.clone(),
-                imap.host.clone(),
-                imap.username.clone(),
-                folder.name.clone(),
-            )
-            .await?;
+        let row = folder_row(ledger, self.mailbox, &folder.name).await?;
         Ok(row.map_or(self.now, |row| row.first_read_at))
     }
 

@@ -183,8 +183,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
     use super::*;
     use crate::card::CardRef;
+    use crate::crm::OriginId;
     use crate::crm::bitrix24::gate;
-    use crate::crm::{OriginId, Phone, PhoneKind};
+    use crate::message::{Phone, PhoneKind};
     use proptest::prelude::*;
 
     fn lead() -> CardDraft {

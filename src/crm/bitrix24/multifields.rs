@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::crm::{Phone, PhoneKind};
 use crate::message::address::normalise;
+use crate::message::{Phone, PhoneKind};
 
 use super::limits;
 

@@ -4,7 +4,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::crm::sandbox::{self, Sandbox, WEBHOOK_PATH};
-use crate::crm::{ActivityNow, ContactFacts, OwnMade, Phone, PhoneKind};
+use crate::crm::{ActivityNow, ContactFacts, OwnMade};
+use crate::message::{Phone, PhoneKind};
 
 /// Runs a script at a sandbox of its own.
 async fn at_sandbox<F: Future<Output = ()>>(script: impl FnOnce(Portal) -> F) {
