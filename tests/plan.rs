@@ -5,6 +5,7 @@
 use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::cutter::Cutter;
 use common::daemon::{Daemon, Mailbox};
@@ -12,7 +13,7 @@ use common::letter::{Letter, letter};
 use common::sandbox::SandboxProcess;
 use common::scene::{Scene, reconciled};
 use common::world::World;
-use common::{Dice, LIMIT, assert_same, dovecot};
+use common::{Dice, LIMIT, assert_same, dovecot, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -337,7 +338,9 @@ fn plan_with_fewer_folders_and_days_tells_what_is_not_read_any_more() {
     ]);
     assert_eq!(fewer, wanted);
     // All of it must have come before the second in which it is planned.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let came = second();
+    wait_for("the next second", LIMIT, || second() > came + 1);
     let none = told(&other(FOLDERS, "history_days = 0\n"));
     assert_eq!(none.len(), 12);
     for (id, fate) in none {
@@ -346,7 +349,7 @@ fn plan_with_fewer_folders_and_days_tells_what_is_not_read_any_more() {
 }
 
 #[test]
-fn plan_reads_long_headers_to_their_end_and_tells_what_cannot_be_read() {
+fn plan_reads_long_headers_to_their_end() {
     let scene = history(SandboxProcess::start(), "");
     let long = letter("gil@long.example", SALES, "long@long.example").raw();
     let padding = "X-Padding: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
@@ -437,7 +440,7 @@ fn plan_that_cannot_be_made_says_why_in_one_line() {
     wire.on();
     daemon.mailboxes[0].password = "wrong".to_owned();
     daemon.write_config();
-    fails(&daemon, &["sales"], "");
+    fails(&daemon, &["sales"], "rejects username or password");
     daemon.mailboxes[0].password = "secret".to_owned();
     daemon.write_config();
     scene.crm.kill9();

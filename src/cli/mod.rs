@@ -83,7 +83,8 @@ pub enum Command {
     },
     /// Show what would be filed of a mailbox's history, or what another configuration would change
     Plan(Plan),
-    /// Decide skipped, parked and quarantined messages again under today's configuration
+    /// Decide skipped, parked and quarantined messages again under today's configuration; those
+    /// skipped as before-history only with --reason before-history
     Redecide(Redecide),
     /// Run the built-in stand-in for Bitrix24, with a page that shows its cards
     Sandbox(Sandbox),

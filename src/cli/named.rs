@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Mailbox};
 use crate::folder::FolderName;
-use crate::ledger::{self, FolderRow, Ledger, Named};
+use crate::ledger::{self, FolderRow, Ledger, MailboxId, Named};
 use crate::message::identity::normalise_id;
 use crate::rules::Reason;
 
@@ -68,6 +68,15 @@ fn no_message_id(config: &Config, written: &str, id: &str) -> String {
         "no message with Message-ID <{id}> in the ledger, nor found in a folder of the configured \
          mailboxes"
     )
+}
+
+/// The mailbox as the ledger numbers it; `None` if it was never read under this login.
+pub(super) async fn known_id(
+    ledger: &Ledger,
+    mailbox: &Mailbox,
+) -> Result<Option<MailboxId>, ledger::Error> {
+    let imap = &mailbox.imap;
+    ledger.mailbox_id(mailbox.name.clone(), imap.host.clone(), imap.username.clone()).await
 }
 
 /// What the ledger has of a folder; `None` if it was never read under this login.

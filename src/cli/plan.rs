@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::named::known_id;
 use super::print::{self, cell, clean};
 use super::progress::Progress;
 use super::{Plan, SANDBOX_NOT_STARTED, Trouble, load, named, sandbox_not_started};
 use crate::card::CardKind;
-use crate::config::{Config, Mailbox};
+use crate::config::Config;
 use crate::crm::bitrix24::Portal;
 use crate::daemon::{crm_access, with_sandbox};
 use crate::filing::FiledMailbox;
 use crate::filing::simulate::{self, Letter, Outcome, Simulation};
-use crate::ledger::{self, Ledger, MailboxId};
+use crate::ledger::{self, Ledger};
 use crate::rules::{Reason, State};
 use crate::unix_now;
 
@@ -179,11 +180,6 @@ async fn one(config: &Config, name: &str, finds_filed: bool) -> Result<History, 
         Ok::<_, Trouble>(History { planned: planned.collect(), windows, whole })
     };
     with_sandbox(access.sandbox, work).await
-}
-
-async fn known_id(ledger: &Ledger, mailbox: &Mailbox) -> Result<Option<MailboxId>, ledger::Error> {
-    let imap = &mailbox.imap;
-    ledger.mailbox_id(mailbox.name.clone(), imap.host.clone(), imap.username.clone()).await
 }
 
 impl PlannedFate {

@@ -83,7 +83,7 @@ impl Case {
 
     /// Where the message that it answers was filed, and others under the same Message-ID.
     pub(super) fn filed(&self) -> impl Iterator<Item = &Filed> {
-        self.parent.iter().flat_map(|parent| std::iter::once(&parent.filed).chain(&parent.rivals))
+        self.parent.iter().flat_map(Parent::all_filed)
     }
 
     pub(super) fn made(&self, kind: &str) -> Option<&MadeRow> {
@@ -238,8 +238,7 @@ impl<C: Crm> Filing<C> {
             // taken for a new card stays taken.
             turn = (!plan.create.is_empty()).then_some(plan.responsible);
         }
-        let forwards = mailbox.rules.forwards;
-        let Some(read) = self.mail(&entry, forwards, waiting).await? else { return Ok(None) };
+        let Some(read) = self.mail(&entry, &mailbox, waiting).await? else { return Ok(None) };
         let Read { message, from_body, codes, has_vcards } = read;
         let employees = self.ledger.employee_addresses();
         let admitted = admit(
@@ -288,10 +287,10 @@ impl<C: Crm> Filing<C> {
     async fn mail(
         &self,
         entry: &Entry,
-        forwards: bool,
+        mailbox: &FiledMailbox,
         waiting: &mut HashSet<String>,
     ) -> Result<Option<Read>, ledger::Error> {
-        let parsed = match self.parsed(entry, forwards).await {
+        let parsed = match self.parsed(entry, mailbox).await {
             Ok(parsed) => parsed,
             // The spool was removed by hand: nothing can be filed, and somebody must know. Any
             // other trouble with it passes, or concerns all mail.
@@ -367,14 +366,16 @@ impl<C: Crm> Filing<C> {
     async fn parsed(
         &self,
         entry: &Entry,
-        forwards: bool,
+        mailbox: &FiledMailbox,
     ) -> Result<Result<Read, String>, ledger::Error> {
         let raw = self.raw(entry).await?;
+        let (forwards, vcard) = (mailbox.rules.forwards, mailbox.config.crm.vcard);
         let read = move || {
             let message = message::parse(&raw).map_err(|error| error.to_string())?;
             let from_body = message::from_body(&message, &raw, forwards);
-            let codes = message::reply_codes(&raw);
-            Ok(Read { from_body, codes, has_vcards: message::may_have_vcards(&raw), message })
+            let codes = message::reply_codes(&message, &raw);
+            let has_vcards = vcard && message::may_have_vcards(&raw);
+            Ok(Read { from_body, codes, has_vcards, message })
         };
         tokio::task::spawn_blocking(read)
             .await

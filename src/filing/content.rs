@@ -23,18 +23,18 @@ pub fn origin(made: Made, fingerprint: &[u8; 32]) -> OriginId {
         Made::Card(kind) => kind.as_str(),
         Made::Todo(_) => "todo",
     };
-    let mut digest = Sha256::new();
-    digest.update(kind.as_bytes());
-    digest.update(b"|");
-    digest.update(fingerprint);
-    let octets: [u8; 32] = digest.finalize().into();
-    OriginId(hex(&octets))
+    origin_of(kind, fingerprint)
 }
 
 /// Origin id of the contact made of a mail's vCard, by the card's place in the mail.
 pub fn origin_of_vcard(number: usize, fingerprint: &[u8; 32]) -> OriginId {
+    origin_of(&format!("vcard-{number}"), fingerprint)
+}
+
+fn origin_of(kind: &str, fingerprint: &[u8; 32]) -> OriginId {
     let mut digest = Sha256::new();
-    digest.update(format!("vcard-{number}|"));
+    digest.update(kind.as_bytes());
+    digest.update(b"|");
     digest.update(fingerprint);
     let octets: [u8; 32] = digest.finalize().into();
     OriginId(hex(&octets))

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::case::{Mail, not_filed};
 use super::content::{kinds, origin};
-use super::{Directory, FiledMailbox, Knowledge, ROUND, vcards};
+use super::vcards::{self, Bearer};
+use super::{Directory, FiledMailbox, Knowledge, ROUND};
 use crate::card::{CardKind, CardRef};
 use crate::crm::{Crm, Failure, Made};
 use crate::ledger::{self, Filed, Ledger, MailboxId};
@@ -163,12 +164,7 @@ impl<'a, C: Crm> Simulation<'a, C> {
         letters: &[Letter],
         parents: &[Option<ledger::Parent>],
     ) -> Result<(), Failure> {
-        let filed = || {
-            parents
-                .iter()
-                .flatten()
-                .flat_map(|parent| std::iter::once(&parent.filed).chain(&parent.rivals))
-        };
+        let filed = || parents.iter().flatten().flat_map(ledger::Parent::all_filed);
         let addresses = letters
             .iter()
             .flat_map(|letter| letter.admitted.parties.iter().map(|party| party.email.clone()));
@@ -245,8 +241,7 @@ impl<'a, C: Crm> Simulation<'a, C> {
         let (answered, filed) = match (here, parent) {
             (Some((id, filed)), _) => (id, vec![filed]),
             (None, Some(parent)) => {
-                let filed = std::iter::once(&parent.filed).chain(&parent.rivals);
-                (parent.message_id.clone(), filed.cloned().collect())
+                (parent.message_id.clone(), parent.all_filed().cloned().collect())
             }
             (None, None) => (String::new(), Vec::new()),
         };
@@ -359,18 +354,15 @@ impl<'a, C: Crm> Simulation<'a, C> {
                 continue;
             }
             let of = vcards::shown(card);
-            let known = || card.emails.iter().filter_map(|email| self.knowledge.known.get(email));
-            let contact = known().flat_map(|known| &known.contacts).map(|one| one.card).min();
-            let hidden = known().flat_map(|known| &known.hidden).min().copied();
-            let fact = match (contact, hidden) {
-                (Some(contact), _) if contact.id >= WOULD_BE => {
+            let fact = match vcards::bearer(card, &mail.admitted, &self.knowledge) {
+                Bearer::Contact { contact, .. } if contact.id >= WOULD_BE => {
                     format!("a contact that an earlier mail makes is completed from {of}")
                 }
-                (Some(contact), _) => format!("{contact} is completed from {of}"),
-                (None, Some(hidden)) => {
+                Bearer::Contact { contact, .. } => format!("{contact} is completed from {of}"),
+                Bearer::Hidden(hidden) => {
                     format!("{hidden} bears an address of {of} but may not be read")
                 }
-                (None, None) => {
+                Bearer::Nobody => {
                     let contact = CardRef { kind: CardKind::Contact, id: WOULD_BE + self.made };
                     self.made += 1;
                     for email in &card.emails {

@@ -52,8 +52,7 @@ impl<C: Crm> Filing<C> {
                 evidence.push(evidenced);
                 continue;
             }
-            let kind = KINDS[number];
-            match self.vcard(knowledge, case, mail, responsible, card, kind).await {
+            match self.vcard(knowledge, case, mail, responsible, card, number).await {
                 Ok(fact) => evidence.push(Evidence::new("vcard", fact)),
                 // The mail is filed; that the CRM does not take one card is noted.
                 Err(Stop::Undone(Undone {
@@ -79,11 +78,11 @@ impl<C: Crm> Filing<C> {
         mail: &Mail,
         responsible: u64,
         card: &VCard,
-        kind: &'static str,
+        number: usize,
     ) -> Result<String, Stop> {
+        let kind = KINDS[number];
         let undone = |failure| Stop::Undone(Undone { kind: None, failure });
         let made = Made::Card(CardKind::Contact);
-        let number = number_of(kind).unwrap_or_default();
         let origin = origin_of_vcard(number, &case.entry.fingerprint);
         if let Some(found) = self.known_to_be_there(knowledge, case, made, kind, &origin).await? {
             return Ok(format!("contact:{} is of {}", found.id, shown(card)));
@@ -101,23 +100,7 @@ impl<C: Crm> Filing<C> {
             let asked = self.crm.know(&unknown).await.map_err(undone)?;
             knowledge.lock().await.known.extend(asked);
         }
-        let bearer = {
-            let known = knowledge.lock().await;
-            let of_card =
-                || card.emails.iter().filter_map(|email| Some((email, known.known.get(email)?)));
-            let of_mail =
-                |email: &String| mail.admitted.parties.iter().any(|party| party.email == *email);
-            let contacts = of_card().flat_map(|(email, known)| {
-                known.contacts.iter().map(move |one| (!of_mail(email), one.card))
-            });
-            let hidden = of_card().flat_map(|(_, known)| &known.hidden).min().copied();
-            // First one that bears an address of this mail.
-            match (contacts.min(), hidden) {
-                (Some((stranger, contact)), _) => Bearer::Contact { contact, stranger },
-                (None, Some(hidden)) => Bearer::Hidden(hidden),
-                (None, None) => Bearer::Nobody,
-            }
-        };
+        let bearer = bearer(card, &mail.admitted, &*knowledge.lock().await);
         let entry = case.entry.id;
         match bearer {
             Bearer::Contact { contact: CardRef { id, .. }, stranger } => {
@@ -188,7 +171,7 @@ impl<C: Crm> Filing<C> {
 }
 
 /// Who bears an address of a vCard already.
-enum Bearer {
+pub(super) enum Bearer {
     Contact {
         contact: CardRef,
         /// By an address that is none of the mail's.
@@ -196,6 +179,22 @@ enum Bearer {
     },
     Hidden(CardRef),
     Nobody,
+}
+
+/// The contact that a vCard completes: first one that bears an address of its mail.
+pub(super) fn bearer(card: &VCard, admitted: &Admitted, knowledge: &Knowledge) -> Bearer {
+    let of_card =
+        || card.emails.iter().filter_map(|email| Some((email, knowledge.known.get(email)?)));
+    let of_mail = |email: &String| admitted.parties.iter().any(|party| party.email == *email);
+    let contacts = of_card().flat_map(|(email, known)| {
+        known.contacts.iter().map(move |one| (!of_mail(email), one.card))
+    });
+    let hidden = of_card().flat_map(|(_, known)| &known.hidden).min().copied();
+    match (contacts.min(), hidden) {
+        (Some((stranger, contact)), _) => Bearer::Contact { contact, stranger },
+        (None, Some(hidden)) => Bearer::Hidden(hidden),
+        (None, None) => Bearer::Nobody,
+    }
 }
 
 /// Whose vCards become contacts: those of a mail that a client wrote.

@@ -375,7 +375,6 @@ fn parent(conn: &Connection, own: i64, id: &str) -> rusqlite::Result<Option<Pare
     };
     let rivals = if owed_entry.is_none() { rivals(conn, own, message, id)? } else { Vec::new() };
     Ok(Some(Parent {
-        message,
         message_id: id.to_owned(),
         state: State::parse(&state).unwrap_or(State::Skipped),
         owed_entry,

@@ -110,7 +110,6 @@ pub struct Attempt {
 /// A message that another one answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
-    pub message: i64,
     pub message_id: String,
     pub state: State,
     /// Its entry, while that is owed.
@@ -123,6 +122,13 @@ pub struct Parent {
     pub filed: Filed,
     /// Further messages that were filed under the same Message-ID, the newest first.
     pub rivals: Vec<Filed>,
+}
+
+impl Parent {
+    /// Where it and its rivals were filed.
+    pub fn all_filed(&self) -> impl Iterator<Item = &Filed> {
+        std::iter::once(&self.filed).chain(&self.rivals)
+    }
 }
 
 /// Where a message was filed.

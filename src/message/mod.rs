@@ -191,8 +191,10 @@ pub fn original_senders(raw: &[u8]) -> Vec<Address> {
 
 /// Numbers of the activities that a message answers by the CRM's own reply codes, the most trusted
 /// first; empty if it bears none, or if it ends a decoder.
-pub fn reply_codes(raw: &[u8]) -> Vec<u64> {
-    guarded(|| reply_code::reply_codes(&read(raw), raw)).unwrap_or_default()
+///
+/// `message` is what `raw` says.
+pub fn reply_codes(message: &Message, raw: &[u8]) -> Vec<u64> {
+    guarded(|| reply_code::reply_codes(message, raw)).unwrap_or_default()
 }
 
 /// The recipients that a bounce says it could not reach, in normal form, each once, at most 100;

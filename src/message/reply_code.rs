@@ -72,7 +72,11 @@ fn run(text: &[u8], max: usize, is: fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::{read, reply_codes};
+    use super::super::read;
+
+    fn reply_codes(raw: &[u8]) -> Vec<u64> {
+        super::super::reply_codes(&read(raw), raw)
+    }
 
     #[test]
     fn codes_are_read_in_the_order_of_trust() {
@@ -147,6 +151,6 @@ mod tests {
     #[test]
     fn message_and_bytes_may_be_handed_in_apart() {
         let raw = b"Subject: [CRM:3-A]\n\n[msg:4-A]";
-        assert_eq!(super::reply_codes(&read(raw), raw), [3, 4]);
+        assert_eq!(reply_codes(raw), [3, 4]);
     }
 }

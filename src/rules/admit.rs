@@ -241,12 +241,7 @@ impl Admission<'_> {
     /// Rules 1 and 2: what keeps a message out whoever wrote it.
     fn kept_out_unread(&self, evidence: &mut Vec<Evidence>) -> Option<Reason> {
         // Rule 1. Asked first: nothing in spam may reach the CRM, whatever the rules say.
-        let kept_out = match self.arrival.role {
-            Role::Spam => Some(Reason::SpamFolder),
-            Role::Trash => Some(Reason::TrashFolder),
-            Role::Drafts => Some(Reason::DraftsFolder),
-            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
-        };
+        let kept_out = Reason::of_folder(self.arrival.role);
         if kept_out.is_some() {
             let role = self.arrival.role;
             evidence.push(Evidence::new("folder", format!("lies in a folder of role {role}")));

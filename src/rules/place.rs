@@ -287,10 +287,11 @@ fn create(situation: &Situation, notes: &mut Notes) -> Placement {
         notes.say("creation", "nothing is made for this class of mail");
         return Placement::Skip(class_reason(situation.class).unwrap_or(Reason::CreationOff));
     }
-    let (key, configured) = match situation.direction {
-        Direction::Incoming => ("on_incoming", situation.rules.on_incoming),
-        Direction::Outgoing => ("on_outgoing", situation.rules.on_outgoing),
+    let key = match situation.direction {
+        Direction::Incoming => "on_incoming",
+        Direction::Outgoing => "on_outgoing",
     };
+    let configured = creation(situation.rules, situation.direction, false);
     let wanted = creation(situation.rules, situation.direction, situation.by_hand);
     let named = match wanted {
         Creation::Lead => "lead",

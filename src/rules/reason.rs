@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use crate::folder::Role;
 
 /// Reason codes (product.md section 3). Public and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +32,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Why the mail of a folder is kept out whoever wrote it; `None` for any other folder.
+    pub fn of_folder(role: Role) -> Option<Reason> {
+        match role {
+            Role::Spam => Some(Reason::SpamFolder),
+            Role::Trash => Some(Reason::TrashFolder),
+            Role::Drafts => Some(Reason::DraftsFolder),
+            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
+        }
+    }
+
     /// Every reason, in the order of the manual.
     pub const ALL: [Reason; 19] = [
         Reason::SpamFolder,

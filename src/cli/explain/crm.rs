@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::named::known_id;
 use super::super::{SANDBOX_NOT_STARTED, sandbox_not_started};
 use crate::config::{Config, Mailbox};
 use crate::crm::bitrix24::Portal;
@@ -49,12 +50,8 @@ pub(super) async fn ask(
     let told = |error: &dyn std::error::Error| crate::causes(error);
     let access = crm_access(config).await.map_err(|error| told(&error))?;
     let portal = Portal::new(access.options).map_err(|error| told(&error))?;
-    let imap = &mailbox.imap;
     let id = match ledger {
-        Some(ledger) => ledger
-            .mailbox_id(mailbox.name.clone(), imap.host.clone(), imap.username.clone())
-            .await
-            .map_err(|error| told(&error))?,
+        Some(ledger) => known_id(ledger, mailbox).await.map_err(|error| told(&error))?,
         None => None,
     };
     let letter = Letter {

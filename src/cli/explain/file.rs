@@ -106,7 +106,7 @@ pub(super) async fn explain(
             let mail = crm::Mail {
                 message: &message,
                 admitted: &admitted,
-                codes: message::reply_codes(&raw),
+                codes: message::reply_codes(&message, &raw),
                 refs: crate::intake::refs_of(&message, &raw),
                 vcards: message::vcards(&raw),
             };

@@ -8,7 +8,7 @@ use super::super::print::{clean, rfc3339};
 use super::super::shown::{Shown, ShownPlace};
 use super::told;
 use crate::config::{Config, Mailbox};
-use crate::folder::{FolderName, Role};
+use crate::folder::FolderName;
 use crate::imap::{self, FolderProbe, Probe};
 use crate::ledger::{self, FolderRow, Ledger, Named};
 use crate::message::{self, Message};
@@ -168,12 +168,7 @@ fn why(
 ) -> Why {
     let name = &folder.name;
     if !folder.synced {
-        let reason = match folder.role {
-            Role::Spam => Some(Reason::SpamFolder),
-            Role::Trash => Some(Reason::TrashFolder),
-            Role::Drafts => Some(Reason::DraftsFolder),
-            Role::Inbox | Role::Sent | Role::All | Role::Archive | Role::Other => None,
-        };
+        let reason = Reason::of_folder(folder.role);
         return match reason {
             Some(reason) => Why {
                 reason: Some(reason),

@@ -214,7 +214,7 @@ impl Reader<'_> {
                 } else {
                     Vec::new()
                 };
-                let codes = message::reply_codes(&raw);
+                let codes = message::reply_codes(&message, &raw);
                 Judged { message, admitted, codes, refs, vcards }
             }
         };
