@@ -90,7 +90,7 @@ pub async fn listen(path: &Path) -> Result<UnixListener, Error> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(listen)?;
-    // Who may open it may act as every employee (product.md section 5).
+    // Who may open it may act as every employee.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(listen)?;
     Ok(listener)
 }

@@ -432,7 +432,7 @@ impl Open {
             name: place.folder_name.clone(),
             role,
             uid_validity: place.folder.uid_validity,
-            // A shorter window than the one that was read changes nothing (product.md, Cursors).
+            // A shorter window than the one that was read changes nothing.
             window_start: window_start(
                 place.folder.first_read_at,
                 self.history_days.max(place.folder.history_days),

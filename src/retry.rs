@@ -43,7 +43,7 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 
 /// When rejected credentials may be tried again, Unix seconds: at most 3 logins an hour and 5 a
-/// day (product.md, promise 10). `refused` are the times of past refusals, oldest first.
+/// day (promise 10). `refused` are the times of past refusals, oldest first.
 pub fn next_login(refused: &[i64], now: i64) -> i64 {
     // A clock that was set back must not lock a mailbox out for the difference.
     let past: Vec<i64> =

@@ -5,7 +5,7 @@
 use crate::rules::{Creation, DealChoice, Policy};
 
 /// Written to ORIGINATOR_ID. Bitrix24's own integration writes `email-tracker`, and its code
-/// deletes untouched leads with that originator: ours must differ (bitrix24.md).
+/// deletes untouched leads with that originator: ours must differ.
 pub const ORIGINATOR: &str = "mailcrm";
 
 /// ORIGINATOR_ID is a column of 255 characters.

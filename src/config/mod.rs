@@ -90,7 +90,7 @@ pub struct Crm {
 impl Crm {
     /// What tells this CRM from another, without a secret: `bitrix24 HOST:PORT` or `sandbox`.
     ///
-    /// A ledger belongs to one of them (product.md section 3).
+    /// A ledger belongs to one of them.
     pub fn identity(&self) -> String {
         let url = self.url.as_ref().and_then(|url| url::Url::parse(url.expose()).ok());
         match (self.kind, url) {

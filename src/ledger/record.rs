@@ -241,7 +241,7 @@ fn move_cursor(tx: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<u32> {
 }
 
 /// Whether a place of this role in this mailbox decides nothing: the folder was renumbered, or
-/// a copy with the same role in the same mailbox was judged before (product.md section 3). What
+/// a copy with the same role in the same mailbox was judged before. What
 /// left before its body was read was never judged. A place that a person chose is undone only by
 /// another one of those: the folder may not always have been the one for that.
 const PLACE_DECIDES_NOTHING: &str =

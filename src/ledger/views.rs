@@ -199,7 +199,7 @@ impl Ledger {
         .await
     }
 
-    /// The message that is this one (product.md section 3), if it is known.
+    /// The message that is this one, if it is known.
     pub async fn same(&self, fingerprint: [u8; 32]) -> Result<Option<MessageView>, Error> {
         self.read("look for a message", move |conn| {
             let id = conn

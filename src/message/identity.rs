@@ -80,7 +80,7 @@ pub fn crm_activity(message_id: &str) -> Option<u64> {
     number.parse().ok().filter(|id| *id > 0)
 }
 
-/// What makes one message itself and no other (product.md section 3).
+/// What makes one message itself and no other.
 pub enum Identity<'a> {
     /// With a Message-ID. Ids are reused, so sender and Date must agree too.
     ById { id: &'a str, sender: &'a str, date: &'a str },

@@ -78,7 +78,7 @@ pub struct Message {
     pub message_id: Option<String>,
     /// The one that the sender gave it, where Exchange gave it another one on its way.
     pub original_id: Option<String>,
-    /// SHA-256 of the identity (product.md section 3): Message-ID, sender and Date agree,
+    /// SHA-256 of the identity: Message-ID, sender and Date agree,
     /// or without a Message-ID From, Date, Subject, recipients and body text.
     pub fingerprint: [u8; 32],
     /// The first From address, else Sender; `None` if neither can be read.

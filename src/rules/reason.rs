@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use crate::folder::Role;
 
-/// Reason codes (product.md section 3). Public and stable.
+/// Reason codes. Public and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {

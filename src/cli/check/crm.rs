@@ -14,7 +14,7 @@ use crate::crm::{Crm, Failure, Fate};
 use crate::rules::Creation;
 use crate::unix_now;
 
-/// What the CRM's own mail integration writes as ORIGINATOR_ID of leads it makes (bitrix24.md,
+/// What the CRM's own mail integration writes as ORIGINATOR_ID of leads it makes (as
 /// seen on a portal).
 const NATIVE: &str = "email-tracker";
 /// Leads made by it longer ago say nothing about today. Seconds.
